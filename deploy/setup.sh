@@ -1,0 +1,351 @@
+#!/bin/bash
+# Everything that a fresh clone needs before TypeScript runs. Each step first looks whether there is anything to do, so running it again is
+# quick and changes nothing; interrupt it wherever you like. `npm start` and `npm test` call it.
+set -euo pipefail
+if [ "$(uname -s)" != Linux ]; then
+  echo 'setup: this script is for Linux. Elsewhere: npm install, a running Docker with Compose, and docker pull of the images in deploy/images/*/Dockerfile.' >&2
+  exit 69
+fi
+shopt -s inherit_errexit
+
+usage() {
+  cat <<'TEXT'
+Usage: deploy/setup.sh [STEP...]
+
+Makes this checkout ready to run. Without a STEP: all of them.
+
+  deps       npm packages, as package-lock.json says
+  docker     a running Docker Engine (installed and started where we are root on Debian)
+  compose    the plugin `docker compose`
+  NAME       the container image of deploy/images/NAME (implies docker): pulled, or where its registry cannot be reached, built
+             from package registries and given the public name:
+TEXT
+  local name
+  for name in $(recipes); do printf '               %-12s %s\n' "$name" "$(public_name "$name")"; done
+  cat <<'TEXT'
+
+To have an image made again: docker rmi IMAGE, then this. Exit codes: 0 ready, 64 wrong use, 69 something is missing that this
+script cannot get (it says what), 1 a step failed (it says where its log is).
+TEXT
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+images=$root/deploy/images
+work=/var/tmp/waggle-setup.$UID # temporary, emptied by the next run; logs of a failure stay
+lock=/tmp/waggle-setup.$UID.lock
+# shellcheck source=deploy/images/debian.sh
+. "$images/debian.sh"
+
+# --- what is said ---
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { # fail CODE LINE...
+  local code=$1
+  shift
+  printf 'setup: %s\n' "$@" >&2
+  exit "$code"
+}
+seconds() { echo "$((($(date +%s%N) - $1) / 1000000000)) s"; }
+
+# run NAME COMMAND...: a quiet command, its output kept for the case that it fails.
+run() {
+  local log=$work/$1.log
+  shift
+  "$@" > "$log" 2>&1 < /dev/null || {
+    excerpt "$log" >&2
+    fail 1 "failed: $*" "the whole log: $log"
+  }
+}
+
+# excerpt FILE: some programs say first what went wrong, some last.
+excerpt() { awk '{ line[NR] = $0 } END { for (i = 1; i <= NR; i++) if (i <= 10 || i > NR - 15) print "  | " line[i]; else if (i == 11) print "  | ..." }' "$1"; }
+
+# --- one at a time, and nothing half done left behind ---
+
+# The lock is held by this process and its builders, so that nobody clears the folder under a builder that outlived a killed set-up.
+begin() {
+  exec 9>> "$lock"
+  if ! flock --nonblock 9; then
+    say 'another set-up is at work on this machine: waiting for it'
+    flock --timeout 1800 9 || fail 1 'it did not end within 30 minutes.' "To see what it is: fuser -v $lock"
+  fi
+  remove_tree "$work"
+  mkdir "$work"
+  export TMPDIR=$work
+  trap end EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+}
+
+end() {
+  local status=$? group entry
+  trap '' INT TERM HUP
+  if [ $status -gt 128 ]; then say 'interrupted: clearing up' >&2; fi
+  for group in "${builders[@]}"; do kill -TERM -- "-$group" 2> /dev/null || true; done
+  for group in "${builders[@]}"; do await 20 group_is_gone "$group" || true; done
+  for entry in "$work"/*; do
+    if [[ $status != 0 && $entry == *.log ]]; then continue; fi
+    remove_tree "$entry"
+  done
+  rmdir "$work" 2> /dev/null || true
+}
+builders=() # process groups that work beside this script
+group_is_gone() { ! kill -0 -- "-$1" 2> /dev/null; }
+
+# A root that was being made may still have /proc and the like mounted in it.
+remove_tree() {
+  local mount
+  if [ ! -e "$1" ]; then return; fi
+  awk -v dir="$1/" 'index($2 "/", dir) == 1 { print $2 }' /proc/self/mounts | sort -r | while read -r mount; do umount "$mount" || return; done
+  rm -rf --one-file-system "$1"
+}
+
+# --- packages of this machine ---
+
+# need_package COMMAND PACKAGE WHAT-FOR: installs with apt where we may.
+apt_is_fresh=
+need_package() {
+  local started
+  if command -v "$1" > /dev/null; then return; fi
+  may_install || fail 69 "$3 needs the command '$1', and this script installs it only as root on Debian." \
+    "Install it (on Debian: apt-get install $2) and run this again."
+  started=$(date +%s%N)
+  refresh_apt
+  say "installing $2"
+  # Without our lock: a service that the package starts would hold it for ever.
+  DEBIAN_FRONTEND=noninteractive run "apt-$2" apt-get install -y --no-install-recommends "$2" 9>&-
+  say "$2 installed ($(seconds "$started"))"
+}
+may_install() { [ "$UID" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get > /dev/null; }
+refresh_apt() {
+  if [ "$apt_is_fresh" ]; then return; fi
+  run apt-update apt-get update
+  apt_is_fresh=1
+}
+
+# --- step: npm packages ---
+
+# Not `npm ci`: it refuses a lock file written where the registry carries only some platforms' optional packages. The versions are
+# those of the lock file all the same, and --no-save leaves that as it is.
+step_deps() {
+  local started stamp=$root/node_modules/.package-lock.json # npm writes it last
+  if [ "$stamp" -nt "$root/package-lock.json" ] && [ "$stamp" -nt "$root/package.json" ]; then return; fi
+  command -v npm > /dev/null || fail 69 'npm is missing: install Node 20 or newer, with npm.'
+  say 'installing npm packages'
+  started=$(date +%s%N)
+  run npm npm --prefix "$root" install --no-save --no-audit --no-fund --loglevel error
+  touch "$stamp" # npm leaves it alone where nothing changed
+  say "npm packages installed ($(seconds "$started"))"
+}
+
+# --- step: Docker Engine ---
+
+docker_works() { docker info > /dev/null 2>&1; }
+
+step_docker() {
+  local started
+  if docker_works; then return; fi
+  started=$(date +%s%N)
+  if [ -n "${DOCKER_HOST:-}" ]; then fail 69 "DOCKER_HOST is $DOCKER_HOST, and no Docker Engine answers there." 'Start it, or unset DOCKER_HOST.'; fi
+  if [ "$UID" != 0 ]; then
+    fail 69 "Docker does not answer to the user $(id -un)." "$(docker version 2>&1 | tail -n 1)" \
+      'Start Docker, and let this user use it (usermod -aG docker, then log in again), or run this as root on Debian, where it installs Docker.'
+  fi
+  # A docker client may be there without a daemon, so look for the daemon.
+  need_package dockerd docker.io 'Running the services'
+  need_package docker docker-cli 'Running the services'
+  if docker_works; then return; fi
+  start_dockerd || true
+  if ! docker_works; then
+    excerpt /var/log/dockerd.log >&2 || true
+    fail 69 'dockerd does not answer, or ended right after its start.' 'Its log is /var/log/dockerd.log, or with systemd: journalctl -u docker'
+  fi
+  say "Docker Engine $(docker version --format '{{.Server.Version}}') runs ($(seconds "$started"))"
+}
+
+start_dockerd() {
+  if [ -d /run/systemd/system ]; then
+    run dockerd systemctl start docker
+    return
+  fi
+  # What a machine that lost power left: these numbers may be anybody's now, and dockerd would wait for that process.
+  if ! lives dockerd /var/run/docker.pid; then rm -f /var/run/docker.pid; fi
+  if ! lives containerd /var/run/docker/containerd/containerd.pid; then rm -f /var/run/docker/containerd/containerd.pid; fi
+  # Detached, without our lock, and with a log that outlives us. Should the package have started one, this second one ends at once.
+  setsid nohup dockerd > /var/log/dockerd.log 2>&1 < /dev/null 9>&- &
+  await 60 dockerd_is_decided $!
+}
+lives() { [[ $(readlink "/proc/$(cat "$2" 2> /dev/null)/exe") == */$1* ]]; } # lives PROGRAM PID-FILE
+dockerd_is_decided() { docker_works || { ! kill -0 "$1" 2> /dev/null && ! lives dockerd /var/run/docker.pid; }; }
+
+# await SECONDS COMMAND...: until the command succeeds.
+await() {
+  local until=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    if [ $SECONDS -ge $until ]; then return 1; fi
+    sleep 0.1
+  done
+}
+
+# --- step: docker compose ---
+
+# Debian 12 has no Compose v2; the plugin in Debian 13's package is one static binary.
+step_compose() {
+  local started plugins=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins
+  if docker compose version > /dev/null 2>&1; then return; fi
+  command -v apt-get > /dev/null || fail 69 "The command 'docker compose' is missing." 'Install the Compose plugin (version 2) of Docker and run this again.'
+  started=$(date +%s%N)
+  if may_install; then refresh_apt; fi
+  run compose fetch_packages trixie "$work/compose" docker-compose
+  mkdir -p "$plugins"
+  # Under its name at once or not at all.
+  cp "$work/compose/usr/libexec/docker/cli-plugins/docker-compose" "$plugins/.docker-compose.new"
+  mv "$plugins/.docker-compose.new" "$plugins/docker-compose"
+  say "docker compose $(docker compose version --short) installed ($(seconds "$started"))"
+}
+
+# --- images ---
+# A recipe is a folder of deploy/images: a Dockerfile whose first line names the image, what it copies, and where needed prepare.sh FOLDER, which
+# puts there what cannot be kept in git. `FROM waggle/NAME` builds on another recipe; the lowest, base, has root.sh instead of a Dockerfile.
+# An image made here carries the hash of its recipe as the label waggle.recipe; one without the label was pulled, and is left alone.
+
+recipes() { for file in "$images"/*/Dockerfile; do basename "$(dirname "$file")"; done; }
+public_name() { if [ "$1" = base ]; then echo waggle/base; else sed -n '1s/^# image: //p' "$images/$1/Dockerfile"; fi; }
+parents() { if [ "$1" != base ]; then sed -n 's/^FROM waggle\/\([a-z0-9-]*\).*/\1/p' "$images/$1/Dockerfile" | sort -u; fi; }
+
+recipe_hash() {
+  local parent
+  {
+    for parent in $(parents "$1"); do recipe_hash "$parent"; done
+    (cd "$images/$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
+  } | sha256sum | cut -c 1-16
+}
+
+# is_ready NAME: the image is there, and is pulled or made by the recipe as it is now.
+is_ready() {
+  local label
+  label=$(docker image inspect --format '{{index .Config.Labels "waggle.recipe"}}' "$(public_name "$1")" 2> /dev/null) || return 1
+  [ -z "$label" ] || [ "$label" = "$(recipe_hash "$1")" ]
+}
+
+# pull NAME: no registry is waited for longer than 20 s, and one that cannot be reached is not asked again in this run.
+declare -A unreachable=()
+pull() {
+  local image registry log=$work/pull-$1.log started
+  image=$(public_name "$1")
+  case $image in
+    waggle/*) return 1 ;; # local only
+    *.*/*) registry=${image%%/*} ;;
+    *) registry='Docker Hub' ;;
+  esac
+  if [ -n "${unreachable[$registry]:-}" ]; then return 1; fi
+  started=$(date +%s%N)
+  docker pull "$image" > "$log" 2>&1 < /dev/null 9>&- &
+  local client=$!
+  # Docker says that it pulls as soon as the registry has answered; from then on it may take its time.
+  if await 20 pull_is_decided $client "$log"; then
+    if kill -0 $client 2> /dev/null; then say "pulling $image"; fi
+  else
+    kill $client
+  fi
+  if wait $client; then
+    say "$image pulled ($(seconds "$started"))"
+    return 0
+  fi
+  if ! grep -q -i -e 'Pulling' -e 'not found' -e 'manifest unknown' "$log"; then unreachable[$registry]=1; fi
+  say "$image cannot be pulled from $registry: $(tail -n 1 "$log" | sed 's/^Error response from daemon: //' | grep . || echo 'no answer within 20 s')"
+  return 1
+}
+pull_is_decided() { grep -q Pulling "$2" || ! kill -0 "$1" 2> /dev/null; }
+
+# step_images NAME...: what is missing is pulled; what cannot be pulled is built, all preparations side by side.
+step_images() {
+  local name index
+  for name; do want_image "$name"; done
+  if [ ${#build[@]} = 0 ]; then return; fi
+
+  need_package mmdebstrap mmdebstrap 'Building images without an image registry'
+  if may_install; then refresh_apt; fi # the mirror's address is known only with apt's lists
+  say "building instead, from package registries: ${build[*]} (minutes, the first time)"
+  set -m # each in a process group of its own, so that end() reaches what it started
+  for name in "${build[@]}"; do
+    prepare "$name" < /dev/null &
+    builders+=($!)
+  done
+  set +m
+  for index in "${!build[@]}"; do
+    wait "${builders[$index]}" || exit $? # it has said why
+    build_image "${build[$index]}"
+  done
+  # What these replaced; images still in use are left.
+  run prune docker image prune --force --filter label=waggle.recipe
+}
+
+# want_image NAME: adds it to `build`, after what it is built on, unless it is there or can be pulled.
+build=()
+want_image() {
+  local parent
+  if [[ " ${build[*]} " == *" $1 "* ]] || is_ready "$1" || pull "$1"; then return; fi
+  for parent in $(parents "$1"); do want_image "$parent"; done
+  build+=("$1")
+}
+
+prepare() {
+  local started context=$work/image-$1
+  started=$(date +%s%N)
+  cp -r "$images/$1" "$context"
+  if [ "$1" = base ]; then
+    run prepare-base "$images/base/root.sh" "$context/root.tar"
+  elif [ -x "$images/$1/prepare.sh" ]; then
+    run "prepare-$1" "$images/$1/prepare.sh" "$context"
+  else
+    return 0
+  fi
+  say "$1: prepared ($(seconds "$started"))"
+}
+
+# The name is given when all is done, so an interrupted build leaves none.
+build_image() {
+  local started image label context=$work/image-$1
+  image=$(public_name "$1")
+  label=waggle.recipe=$(recipe_hash "$1")
+  started=$(date +%s%N)
+  if [ "$1" = base ]; then
+    run build-base docker import --change "LABEL $label" "$context/root.tar" "$image"
+  else
+    if ! docker buildx version > /dev/null 2>&1; then export DOCKER_BUILDKIT=0; fi # the old builder: Debian 12 has no other
+    run "build-$1" docker build --tag "$image" --label "$label" "$context"
+  fi
+  rm -rf "$context"
+  say "$image built as a stand-in ($(seconds "$started"))"
+}
+
+# --- the steps asked for, in the order in which they build on one another ---
+
+main() {
+  local step wanted=() started
+  started=$(date +%s%N)
+  for step; do
+    case $step in
+      -h | --help) usage && exit ;;
+      deps | docker | compose) ;;
+      *) [[ " $(recipes | tr '\n' ' ')" == *" $step "* ]] || fail 64 "unknown step: $step" 'see deploy/setup.sh --help' ;;
+    esac
+  done
+  if [ $# = 0 ]; then
+    # shellcheck disable=SC2046 # one word each
+    set -- deps docker compose $(recipes)
+  fi
+  begin
+  for step; do
+    case $step in deps | docker | compose) ;; *) wanted+=("$step") ;; esac
+  done
+  if [[ " $* " == *' deps '* ]]; then step_deps; fi
+  if [[ " $* " == *' docker '* || " $* " == *' compose '* || ${#wanted[@]} -gt 0 ]]; then step_docker; fi
+  if [[ " $* " == *' compose '* ]]; then step_compose; fi
+  if [ ${#wanted[@]} -gt 0 ]; then step_images "${wanted[@]}"; fi
+  say "ready: $* ($(seconds "$started"))"
+}
+
+main "$@"

@@ -1,0 +1,36 @@
+import { defineConfig } from 'vitest/config';
+
+// Kinds of tests by their file's name: x.test.ts needs nothing, x.integration.test.ts real servers, x.e2e.test.ts the whole system,
+// x.long.test.ts more than a minute. One kind after the other; files with servers one at a time.
+const kinds = ['integration', 'e2e', 'long'];
+const second = 1000;
+const project = (name: string, order: number, testSeconds: number, exclude: string[] = []) => ({
+  test: {
+    name,
+    include: [name === 'unit' ? 'test/**/*.test.ts' : `test/**/*.${name}.test.ts`],
+    exclude,
+    pool: 'forks' as const,
+    testTimeout: testSeconds * second,
+    hookTimeout: Math.max(30, Math.min(testSeconds, 300)) * second,
+    fileParallelism: name === 'unit',
+    sequence: { groupOrder: order },
+    // What tests start they label and sweep themselves, so testcontainers needs no reaper (whose image may be out of reach).
+    env: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project(
+        'unit',
+        0,
+        20,
+        kinds.map((kind) => `test/**/*.${kind}.test.ts`),
+      ),
+      project('integration', 1, 180),
+      project('e2e', 2, 600),
+      project('long', 3, 3600),
+    ],
+  },
+});
