@@ -1,0 +1,123 @@
+// The checked configuration: what every service works from. No optional fields; the schema beside it fills the defaults.
+// Sizes are bytes, times are milliseconds, whatever the file wrote (`64MiB`, `5m`).
+
+/** Where an accepted event must be before the sender is answered. `memory`: written to the spool, synced within 100 ms. `disk`: fdatasync. `site`: a site confirmed. */
+export type Level = 'memory' | 'disk' | 'site';
+
+export interface Config {
+  /** The path of the file, for messages. */
+  readonly file: string;
+  readonly version: 1;
+  readonly vhost: string;
+  readonly sites: readonly SiteConfig[];
+  /** By user name: `topology`, `federation`, `agent`, `monitoring`, `operator`, and one for each sink under the sink's name. */
+  readonly users: Readonly<Record<string, UserConfig>>;
+  readonly log: LogConfig;
+  readonly dead: { readonly retention: number; readonly maxBytes: number };
+  readonly agent: AgentConfig;
+  readonly sinks: readonly SinkConfig[];
+}
+
+export interface SiteConfig {
+  readonly name: string;
+  /** `amqp://host:port`, without credentials: those come from `users`. */
+  readonly nodes: readonly string[];
+  readonly stream: readonly { readonly host: string; readonly port: number }[];
+  /** `http://host:port` of the management API, one or more. */
+  readonly management: readonly string[];
+  /** How brokers of the other sites reach this one; `nodes` unless given. */
+  readonly federation: readonly string[];
+}
+
+export interface UserConfig {
+  readonly password: string;
+}
+
+export interface LogConfig {
+  readonly partitions: number;
+  readonly retention: number;
+  /** For all partitions together, at each site. */
+  readonly maxBytes: number;
+}
+
+export interface AgentConfig {
+  /** Name of the site in which this agent runs. */
+  readonly site: string;
+  readonly host: string;
+  /** `host:port` of the administration endpoints (/healthz /readyz /metrics /status). */
+  readonly admin: string;
+  readonly spool: SpoolConfig;
+  readonly inputs: { readonly http: HttpInputConfig | null };
+  /** The first match gives the event's type. */
+  readonly types: readonly { readonly match: string; readonly type: string }[];
+  readonly route: RouteConfig;
+}
+
+export interface SpoolConfig {
+  readonly path: string;
+  readonly max: number;
+  /** Confirmed segments are kept up to so many bytes, for `waggle spool resend`. */
+  readonly keep: number;
+  readonly segment: number;
+}
+
+export interface HttpInputConfig {
+  readonly listen: string;
+  readonly level: Level;
+  readonly maxBody: number;
+  readonly maxEvent: number;
+}
+
+export interface RouteConfig {
+  readonly mode: 'balance' | 'failover';
+  /** The preferred site of `failover`; the agent's own unless given. */
+  readonly prefer: string;
+  /** How long a site must be reachable again before traffic goes back to it. */
+  readonly hysteresis: number;
+  /** Unconfirmed bytes in flight, for each site. */
+  readonly window: number;
+  readonly linger: number;
+}
+
+interface SinkCommon {
+  readonly name: string;
+  /** The site at which it reads when its chain is new; later the chain tells. */
+  readonly home: string;
+  readonly match: readonly string[];
+}
+
+/** Rotation of a log sink's data objects: whichever comes first. */
+export interface RotateConfig {
+  readonly size: number;
+  readonly count: number;
+  readonly age: number;
+}
+
+interface LogSinkCommon extends SinkCommon {
+  readonly rotate: RotateConfig;
+  /** Bytes of events held in memory by one process, over all its partitions and open hours. */
+  readonly memory: number;
+  /** `host:port` of /healthz /readyz /metrics /status. */
+  readonly admin: string;
+}
+
+export interface S3SinkConfig extends LogSinkCommon {
+  readonly kind: 's3';
+  readonly bucket: string;
+  /** Before every key; empty, or ending in a slash. */
+  readonly prefix: string;
+  readonly region: string;
+  /** Null for Amazon's own. */
+  readonly endpoint: string | null;
+  readonly pathStyle: boolean;
+  /** Null: the SDK's default chain of credentials. */
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null;
+}
+
+export interface FolderSinkConfig extends LogSinkCommon {
+  readonly kind: 'folder';
+  readonly path: string;
+}
+
+export type LogSinkConfig = S3SinkConfig | FolderSinkConfig;
+export type SinkConfig = LogSinkConfig;

@@ -1,0 +1,66 @@
+// The configuration as the file writes it, once the schema holds and its defaults are in. What the environment does not give, and the
+// command at hand does not need, is absent even where the schema requires it.
+import type { Level } from './config.ts';
+
+export interface ConfigFile {
+  readonly version: 1;
+  readonly vhost?: string;
+  readonly sites: Readonly<Record<string, SiteFile>>;
+  readonly users: Readonly<Record<string, { readonly password?: string }>>;
+  readonly log: { readonly partitions: number; readonly retention: string; readonly max_bytes: string };
+  readonly dead: { readonly retention: string; readonly max_bytes: string };
+  readonly agent: AgentFile;
+  readonly sinks: Readonly<Record<string, SinkFile>>;
+}
+
+export interface SiteFile {
+  readonly nodes: readonly string[];
+  readonly stream: readonly string[];
+  readonly management: string | readonly string[];
+  readonly federation?: readonly string[];
+}
+
+export interface AgentFile {
+  readonly site?: string;
+  readonly host?: string;
+  readonly admin: string;
+  readonly spool: { readonly path: string; readonly max: string; readonly keep: string; readonly segment: string };
+  readonly inputs: {
+    readonly http?: {
+      readonly listen: string;
+      readonly level: Level;
+      readonly max_body: string;
+      readonly max_event: string;
+    };
+  };
+  readonly types: readonly { readonly match: string; readonly type: string }[];
+  readonly route: {
+    readonly mode: 'balance' | 'failover';
+    readonly prefer?: string;
+    readonly hysteresis: string;
+    readonly window: string;
+    readonly linger: string;
+  };
+}
+
+interface LogSinkFile {
+  readonly home?: string;
+  readonly match: readonly string[];
+  readonly admin: string;
+  readonly memory: string;
+  readonly rotate: { readonly size: string; readonly count: number; readonly age: string };
+}
+export interface S3SinkFile extends LogSinkFile {
+  readonly kind: 's3';
+  readonly bucket?: string;
+  readonly prefix: string;
+  readonly region: string;
+  readonly endpoint?: string;
+  readonly path_style?: boolean;
+  readonly credentials?: { readonly access_key_id?: string; readonly secret_access_key?: string };
+}
+export interface FolderSinkFile extends LogSinkFile {
+  readonly kind: 'folder';
+  readonly path?: string;
+}
+export type SinkFile = S3SinkFile | FolderSinkFile;

@@ -1,0 +1,98 @@
+// What a schema cannot say: names that must exist elsewhere, limits that depend on one another. It works on values that may be wrong in
+// other ways too (then the schema tells), so that all problems come at once.
+import { parseSize } from '../units.ts';
+import { didYouMean, type PathStep } from './problem.ts';
+import { systemUsers } from './schema.ts';
+import type { Finding } from './validate.ts';
+
+/** `isResolved`: the text there came out of a reference and must not be repeated. */
+export function checkMeaning(
+  root: unknown,
+  isResolved: (path: readonly PathStep[]) => boolean,
+  isAbsent: (path: readonly PathStep[]) => boolean,
+): readonly Finding[] {
+  const findings: Finding[] = [];
+  const say = (path: readonly PathStep[], at: 'key' | 'value', message: string): number =>
+    findings.push({ path, at, message });
+  const sites = keys(root, ['sites']);
+  const users = keys(root, ['users']);
+  const sinks = keys(root, ['sinks']);
+
+  const siteExists = (path: readonly PathStep[]): void => {
+    const name = valueAt(root, path);
+    if (typeof name !== 'string' || sites.length === 0 || sites.includes(name)) return;
+    const known = sites.map((site) => `"${site}"`).join(', ');
+    const what = isResolved(path) ? 'names no site (its value comes from a reference)' : `there is no site "${name}"`;
+    say(path, 'value', `${what}; the sites are ${known}${isResolved(path) ? '' : didYouMean(name, sites)}`);
+  };
+  siteExists(['agent', 'site']);
+  siteExists(['agent', 'route', 'prefer']);
+
+  for (const sink of sinks) {
+    siteExists(['sinks', sink, 'home']);
+    if ((systemUsers as readonly string[]).includes(sink)) {
+      say(['sinks', sink], 'key', `a sink cannot be called "${sink}": its user would be waggle’s own`);
+    } else if (!users.includes(sink)) {
+      say(['sinks', sink], 'key', `has no user; add users.${sink} with its password`);
+    }
+  }
+  const required = sites.length > 1 ? ['topology', 'agent', 'federation'] : ['topology', 'agent'];
+  for (const user of required) {
+    if (isMapping(valueAt(root, ['users'])) && !users.includes(user))
+      say(['users', user], 'key', 'is missing; add it with its password');
+  }
+  for (const user of users) {
+    const known = [...systemUsers, ...sinks];
+    if (!known.includes(user))
+      say(['users', user], 'key', `is neither a sink nor one of ${systemUsers.join(', ')}${didYouMean(user, known)}`);
+  }
+
+  // A broker belongs to one site: else topology would federate it with itself.
+  const addresses = new Map<string, string>();
+  for (const site of sites) {
+    for (const field of ['nodes', 'stream', 'management', 'federation']) {
+      const value = valueAt(root, ['sites', site, field]);
+      for (const [index, entry] of [value].flat().entries()) {
+        const path = ['sites', site, field, ...(Array.isArray(value) ? [index] : [])];
+        if (typeof entry !== 'string') continue;
+        const owner = addresses.get(`${field} ${entry}`);
+        if (owner !== undefined && owner !== site) say(path, 'value', `the site "${owner}" has the same address`);
+        addresses.set(`${field} ${entry}`, site);
+      }
+    }
+  }
+
+  const atMost = (small: readonly PathStep[], large: readonly PathStep[], largeName: string): void => {
+    const [low, high] = [sizeAt(root, small), sizeAt(root, large)];
+    if (low !== null && high !== null && low > high && !isAbsent(large))
+      say(small, 'value', `must not be larger than ${largeName}`);
+  };
+  atMost(['agent', 'spool', 'keep'], ['agent', 'spool', 'max'], 'agent.spool.max');
+  atMost(['agent', 'spool', 'segment'], ['agent', 'spool', 'max'], 'agent.spool.max');
+  atMost(
+    ['agent', 'inputs', 'http', 'max_event'],
+    ['agent', 'inputs', 'http', 'max_body'],
+    'agent.inputs.http.max_body',
+  );
+  return findings;
+}
+
+const isMapping = (value: unknown): value is Readonly<Record<PathStep, unknown>> =>
+  typeof value === 'object' && value !== null;
+
+function valueAt(root: unknown, path: readonly PathStep[]): unknown {
+  return path.reduce<unknown>(
+    (value, step) => (isMapping(value) && Object.hasOwn(value, step) ? value[step] : undefined),
+    root,
+  );
+}
+
+function keys(root: unknown, path: readonly PathStep[]): readonly string[] {
+  const value = valueAt(root, path);
+  return isMapping(value) && !Array.isArray(value) ? Object.keys(value) : [];
+}
+
+function sizeAt(root: unknown, path: readonly PathStep[]): number | null {
+  const value = valueAt(root, path);
+  return typeof value === 'string' ? parseSize(value) : null;
+}

@@ -1,0 +1,22 @@
+// Which parts of the configuration a command works with: references there must resolve. Elsewhere an unset variable or an unreadable
+// secret is no error: a consumer needs neither WAGGLE_SITE nor the agent's password.
+import type { PathStep } from './problem.ts';
+
+/** Paths as dotted prefixes; `*` stands for one step. */
+export type Needs = readonly string[];
+
+const broker = ['vhost', 'sites', 'log', 'dead'];
+
+export const needsNothing: Needs = [];
+export const needsEverything: Needs = ['*'];
+export const needsOfAgent: Needs = [...broker, 'agent', 'users.agent'];
+export const needsOfTopology: Needs = [...broker, 'users', 'sinks.*.kind', 'sinks.*.home', 'sinks.*.match'];
+export const needsOfStatus: Needs = ['agent.admin'];
+export const needsOfSend: Needs = ['agent.inputs'];
+export const needsOfConsumer = (sink: string): Needs => [...broker, `sinks.${sink}`, `users.${sink}`];
+/** Listing what is committed asks the store alone. */
+export const needsOfListing = (sink: string): Needs => [`sinks.${sink}`];
+
+export function isNeeded(path: readonly PathStep[], needs: Needs): boolean {
+  return needs.some((need) => need.split('.').every((step, index) => step === '*' || step === String(path[index])));
+}

@@ -1,0 +1,98 @@
+// The checked configuration out of the file's own form: names in camelCase, bytes, milliseconds, nothing optional.
+import { parseAddress, parseDuration, parseSize } from '../units.ts';
+import type { AgentConfig, Config, SinkConfig, SiteConfig } from './config.ts';
+import type { AgentFile, ConfigFile, SinkFile, SiteFile } from './file.ts';
+
+/** Texts that the command at hand does not need, and the environment does not give, are ''; a user without a password is left out. */
+export function shape(file: string, host: string, config: ConfigFile): Config {
+  const sites = Object.entries(config.sites).map(([name, site]) => shapeSite(name, site));
+  return {
+    file,
+    version: 1,
+    vhost: config.vhost ?? '/',
+    sites,
+    users: Object.fromEntries(
+      Object.entries(config.users).flatMap(([name, { password }]) =>
+        password === undefined ? [] : [[name, { password }]],
+      ),
+    ),
+    log: {
+      partitions: config.log.partitions,
+      retention: ms(config.log.retention),
+      maxBytes: bytes(config.log.max_bytes),
+    },
+    dead: { retention: ms(config.dead.retention), maxBytes: bytes(config.dead.max_bytes) },
+    agent: shapeAgent(host, config.agent),
+    sinks: Object.entries(config.sinks).map(([name, sink]) => shapeSink(name, sink, sites[0]?.name ?? '')),
+  };
+}
+
+function shapeSite(name: string, site: SiteFile): SiteConfig {
+  return {
+    name,
+    nodes: site.nodes,
+    stream: site.stream.flatMap((text) => parseAddress(text) ?? []),
+    management: [site.management].flat(),
+    federation: site.federation ?? site.nodes,
+  };
+}
+
+function shapeAgent(host: string, agent: AgentFile): AgentConfig {
+  const { spool, route } = agent;
+  const { http } = agent.inputs;
+  const site = agent.site ?? '';
+  return {
+    site,
+    host: agent.host || host,
+    admin: agent.admin,
+    spool: { path: spool.path, max: bytes(spool.max), keep: bytes(spool.keep), segment: bytes(spool.segment) },
+    inputs: {
+      http:
+        http === undefined
+          ? null
+          : { listen: http.listen, level: http.level, maxBody: bytes(http.max_body), maxEvent: bytes(http.max_event) },
+    },
+    types: agent.types.map(({ match, type }) => ({ match, type })),
+    route: {
+      mode: route.mode,
+      prefer: route.prefer ?? site,
+      hysteresis: ms(route.hysteresis),
+      window: bytes(route.window),
+      linger: ms(route.linger),
+    },
+  };
+}
+
+function shapeSink(name: string, sink: SinkFile, firstSite: string): SinkConfig {
+  const common = {
+    name,
+    home: sink.home ?? firstSite,
+    match: sink.match,
+    admin: sink.admin,
+    memory: bytes(sink.memory),
+    rotate: { size: bytes(sink.rotate.size), count: sink.rotate.count, age: ms(sink.rotate.age) },
+  };
+  switch (sink.kind) {
+    case 's3': {
+      const { access_key_id: accessKeyId = '', secret_access_key: secretAccessKey = '' } = sink.credentials ?? {};
+      return {
+        kind: 's3',
+        ...common,
+        bucket: sink.bucket ?? '',
+        prefix: sink.prefix,
+        region: sink.region,
+        endpoint: sink.endpoint ?? null,
+        pathStyle: sink.path_style ?? sink.endpoint !== undefined,
+        credentials: sink.credentials === undefined ? null : { accessKeyId, secretAccessKey },
+      };
+    }
+    case 'folder':
+      return { kind: 'folder', ...common, path: sink.path ?? '' };
+    default:
+      return sink satisfies never;
+  }
+}
+
+// The schema has checked both; an absent one cannot come here, since each has a default.
+const bytes = (text: string): number => parseSize(text) ?? 0;
+const ms = (text: string): number => parseDuration(text) ?? 0;

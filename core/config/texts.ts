@@ -1,0 +1,75 @@
+// The kinds of text in the configuration: what each looks like, for the schema, for editors and for messages.
+import { addressPattern, durationPattern, parseAddress, parseDuration, parseSize, sizePattern } from '../units.ts';
+
+export interface TextKind {
+  readonly pattern: RegExp;
+  /** Completes "must be …". */
+  readonly expected: string;
+  /** What the pattern cannot say. */
+  readonly check?: (text: string) => boolean;
+}
+
+const address = addressPattern.source.slice(1, -1);
+const word = '[A-Za-z0-9_-]+';
+/** Of names as they come in, which may hold what a type may not. */
+const nameWord = '[^.*{}\\s]+';
+const patternOf = (oneWord: string): RegExp =>
+  new RegExp(`^(?=.{1,200}$)(${oneWord}|\\*{1,2})(\\.(${oneWord}|\\*{1,2}))*$`);
+
+export const textKinds = {
+  name: {
+    pattern: /^[a-z][a-z0-9-]{0,62}$/,
+    expected: 'a name of small letters, digits and "-" that begins with a letter',
+  },
+  size: {
+    pattern: sizePattern,
+    expected: 'a size such as "64MiB", "1MB" or "10GiB"',
+    check: (text) => parseSize(text) !== null,
+  },
+  duration: {
+    pattern: durationPattern,
+    expected: 'a duration such as "100ms", "5m" or "7d"',
+    check: (text) => parseDuration(text) !== null,
+  },
+  address: {
+    pattern: addressPattern,
+    expected: 'an address "host:port" such as "127.0.0.1:9880"',
+    check: (text) => parseAddress(text) !== null,
+  },
+  'amqp-url': {
+    pattern: new RegExp(`^amqps?://${address}$`),
+    expected: '"amqp://host:port" without user and password (those stand under users)',
+    check: (text) => parseAddress(text.replace(/^amqps?:\/\//, '')) !== null,
+  },
+  'http-url': {
+    pattern: new RegExp(`^https?://${address}$`),
+    expected: '"http://host:port" without user and password (those stand under users)',
+    check: (text) => parseAddress(text.replace(/^https?:\/\//, '')) !== null,
+  },
+  endpoint: {
+    pattern: /^https?:\/\/[^\s@/?#]+\/?$/,
+    expected: 'an address such as "http://s3:7070", without user, password and path',
+    check: (text) => URL.canParse(text),
+  },
+  'event-type': {
+    pattern: new RegExp(`^(?=.{1,200}$)${word}(\\.${word})*$`),
+    expected: 'an event type: words of letters, digits, "_" and "-", joined by dots, at most 200 characters',
+  },
+  'type-pattern': {
+    pattern: patternOf(word),
+    expected:
+      'a pattern for event types: whole words joined by dots, where "*" is one word and "**" any number of words',
+  },
+  'name-pattern': {
+    pattern: patternOf(nameWord),
+    expected: 'a pattern for names: whole words joined by dots, where "*" is one word and "**" any number of words',
+  },
+  'absolute-path': { pattern: /^\//, expected: 'an absolute path' },
+  prefix: { pattern: /^([^/].*\/)?$/, expected: 'empty, or end (and not begin) with "/"' },
+  bucket: {
+    pattern: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
+    expected: 'a bucket name: 3 to 63 small letters, digits, "." and "-"',
+  },
+} as const satisfies Record<string, TextKind>;
+
+export type TextKindName = keyof typeof textKinds;

@@ -1,0 +1,65 @@
+// Every metric of waggle, declared once. Labels are bounded: sites, sinks, partitions, and reasons out of closed tables; never types or identities.
+import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+
+export interface Metrics {
+  readonly registry: Registry;
+  /** Events by what became of them. `stage`: accept, spool, publish, read, write, settle. */
+  readonly events: Counter<'stage' | 'route' | 'reason'>;
+  /** accepted − (confirmed + spooled + quarantined + dropped); anything but 0 is a bug. */
+  readonly ledgerImbalance: Gauge<'route'>;
+  readonly spoolBytes: Gauge;
+  readonly oldestUnconfirmedSeconds: Gauge<'route'>;
+  readonly sinkLagSeconds: Gauge<'sink' | 'partition'>;
+  /** Time until retention overtakes the reader. */
+  readonly streamRetentionLeftSeconds: Gauge<'sink' | 'partition'>;
+  /** 1 while the connection to the site is up. */
+  readonly linkUp: Gauge<'site'>;
+  /** Operational facts by name: the counter beside each log line of `Telemetry.fact`. */
+  readonly facts: Counter<'fact'>;
+}
+
+/** A registry of its own for each service, so that two in one process (tests) do not meet. */
+export function createMetrics(service: string): Metrics {
+  const registry = new Registry();
+  registry.setDefaultLabels({ service });
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Gauge<L>({ name, help, labelNames, registers });
+  return {
+    registry,
+    events: new Counter({
+      name: 'waggle_events_total',
+      help: 'Events, by stage, route and reason.',
+      labelNames: ['stage', 'route', 'reason'],
+      registers,
+    }),
+    ledgerImbalance: gauge(
+      'waggle_ledger_imbalance',
+      'Accepted less confirmed, spooled, quarantined and dropped; not 0 is a bug.',
+      ['route'],
+    ),
+    spoolBytes: new Gauge({ name: 'waggle_spool_bytes', help: 'Bytes of the spool on the disk.', registers }),
+    oldestUnconfirmedSeconds: gauge(
+      'waggle_oldest_unconfirmed_seconds',
+      'Age of the oldest event that no site has confirmed.',
+      ['route'],
+    ),
+    sinkLagSeconds: gauge('waggle_sink_lag_seconds', 'Age of the oldest event read and not yet committed.', [
+      'sink',
+      'partition',
+    ]),
+    streamRetentionLeftSeconds: gauge(
+      'waggle_stream_retention_left_seconds',
+      'Time until retention deletes what the sink has not committed.',
+      ['sink', 'partition'],
+    ),
+    linkUp: gauge('waggle_link_up', '1 while the connection to the site is up, else 0.', ['site']),
+    facts: new Counter({
+      name: 'waggle_facts_total',
+      help: 'Operational facts, by name.',
+      labelNames: ['fact'],
+      registers,
+    }),
+  };
+}
