@@ -1,0 +1,155 @@
+// Desired and observed → what would have to happen. Pure; nothing here ever proposes to delete or to recreate what holds messages.
+import type { Config, SiteConfig } from '#core/config/config.ts';
+import { refuse, type Change, type FieldChange } from './change.ts';
+import * as names from './names.ts';
+import {
+  argument,
+  canonical,
+  key,
+  type Desired,
+  type Fields,
+  type Json,
+  type Observed,
+  type ObservedSite,
+} from './objects.ts';
+import { orphans } from './orphans.ts';
+import { passwordMatches, redact } from './passwords.ts';
+import { prerequisites } from './prerequisites.ts';
+
+const GUEST = 'guest';
+/** Told at declaration only, and of no harm when another: members and the size of segments are judged by what they do. */
+const ONLY_AT_DECLARATION = ['x-initial-cluster-size', 'x-queue-leader-locator', 'x-stream-max-segment-size-bytes'];
+/** Of the segment size that would be taken now, a twentieth of the limit: above it, a segment is more than a quarter of the limit. */
+const LARGEST_SEGMENT_FACTOR = 5;
+
+/** Changes in the order in which they are to be made (that of `desired`), then what is for people. */
+export function diff(
+  config: Config,
+  site: SiteConfig,
+  desired: readonly Desired[],
+  observed: ObservedSite,
+): readonly Change[] {
+  const found = new Map(observed.objects.map((each) => [key(each), each]));
+  const wanted = new Set(desired.map(key));
+  const guest = found.get(key({ kind: 'user', name: GUEST }));
+  const deletions: readonly Change[] =
+    guest && !wanted.has(key(guest)) ? [{ kind: 'delete', object: guest, reason: 'everybody knows its password' }] : [];
+  const unknown = observed.objects.filter((each) => !wanted.has(key(each)) && each.name !== GUEST);
+  return [
+    ...desired.flatMap((each) => compare(each, found.get(key(each)), observed)),
+    ...deletions,
+    ...prerequisites(config, site, desired, observed),
+    ...orphans(config, site, unknown),
+  ];
+}
+
+function compare(desired: Desired, observed: Observed | undefined, site: ObservedSite): readonly Change[] {
+  if (!observed)
+    return desired.kind === 'cluster-name' ? renaming(desired, site) : [{ kind: 'create', object: desired }];
+  switch (desired.kind) {
+    case 'cluster-name':
+    case 'vhost':
+    case 'binding':
+      return []; // The name says it all.
+    case 'user':
+    case 'permission':
+    case 'policy':
+    case 'upstream':
+    case 'upstream-set':
+    case 'federation-policy': {
+      const fields = [...differences(desired.fields, observed.fields), ...passwordChange(desired, observed)];
+      return fields.length > 0 ? [{ kind: 'update', object: desired, fields }] : [];
+    }
+    case 'exchange':
+    case 'queue':
+      return [...immutable(desired, observed), ...segments(desired, observed)];
+    default:
+      return desired.kind satisfies never;
+  }
+}
+
+/** A cluster that has its exchanges may have buffers at other sites under its name. */
+function renaming(desired: Desired, site: ObservedSite): readonly Change[] {
+  const old = site.objects.find((each) => each.kind === 'cluster-name')?.name ?? '';
+  if (!site.objects.some((each) => each.kind === 'exchange' && each.name === names.EVENTS)) {
+    return [{ kind: 'update', object: desired, fields: [{ field: 'name', from: old, to: desired.name }] }];
+  }
+  const buffer = `${names.FEDERATION_PREFIX}${names.EVENTS} -> ${old}`;
+  return [
+    refuse(
+      `cluster name ${old}`,
+      `it should be ${desired.name}, but the site is in use: the other sites' buffers "${buffer}" would be left behind, with what they hold`,
+      'Let the agents publish at the other site, and wait until those buffers are empty (queues page of the management, at every other site).',
+      `On a node of this site: rabbitmqctl set_cluster_name ${desired.name}`,
+      'Run waggle topology plan at once: it names the buffers that are left behind, and how to remove them.',
+    ),
+  ];
+}
+
+function passwordChange(desired: Desired, observed: Observed): readonly FieldChange[] {
+  if (desired.secret === null || (observed.secret !== null && passwordMatches(observed.secret, desired.secret)))
+    return [];
+  return [{ field: 'password', from: '(another)', to: '(as configured)' }];
+}
+
+function immutable(desired: Desired, observed: Observed): readonly Change[] {
+  const fields = differences(comparable(desired.fields), comparable(observed.fields));
+  if (fields.length === 0) return [];
+  const differ = fields.map(({ field, from, to }) => `${field} is ${from}, should be ${to}`).join('; ');
+  const reason = `${differ}; the broker cannot change this in place`;
+  return desired.kind === 'queue'
+    ? [refuse(`queue ${observed.name}`, reason, ...remakeQueue(observed))]
+    : [
+        refuse(
+          `exchange ${observed.name}`,
+          reason,
+          'Let the agents publish at the other site, and wait until their spools say that all is confirmed.',
+          `Delete the exchange by hand (management, exchanges page, "${observed.name}"); its bindings go with it.`,
+          'waggle topology declare makes it anew, with its bindings.',
+        ),
+      ];
+}
+
+function remakeQueue({ name, messages }: Observed): readonly string[] {
+  return [
+    `It holds ${messages} messages (as last counted). Let the agents publish at the other site, and the sinks read this queue to its end.`,
+    `Delete it by hand when nothing in it is needed any more: rabbitmqctl delete_queue "${name}"`,
+    'waggle topology declare makes it anew.',
+  ];
+}
+
+function comparable(fields: Fields): Fields {
+  const args = fields['arguments'];
+  if (args === null || typeof args !== 'object' || Array.isArray(args)) return fields;
+  const kept = Object.entries(args as Fields).filter(([name]) => !ONLY_AT_DECLARATION.includes(name));
+  return { ...fields, arguments: Object.fromEntries(kept) };
+}
+
+/** Retention drops whole segments: with segments above a quarter of the limit it holds far more, or far less, than asked. */
+function segments(desired: Desired, observed: Observed): readonly Change[] {
+  const wanted = argument(desired.fields, 'x-stream-max-segment-size-bytes');
+  const has = argument(observed.fields, 'x-stream-max-segment-size-bytes');
+  if (typeof wanted !== 'number' || typeof has !== 'number' || has <= wanted * LARGEST_SEGMENT_FACTOR) return [];
+  const reason = `its segments of ${has} bytes are too large for the configured max_bytes (a new stream would take ${wanted}), and retention drops whole segments`;
+  return [
+    refuse(
+      `queue ${observed.name}`,
+      reason,
+      'Raise max_bytes again, or have the stream made anew:',
+      ...remakeQueue(observed),
+    ),
+  ];
+}
+
+function differences(desired: Fields, observed: Fields): readonly FieldChange[] {
+  return Object.entries(desired).flatMap(([field, to]) => {
+    const from = observed[field];
+    if (from !== undefined && canonical(from) === canonical(to)) return [];
+    const change = { field, from: text(from), to: text(to) };
+    return [change.from === change.to ? { field, from: '(another secret)', to: '(as configured)' } : change];
+  });
+}
+
+function text(value: Json | undefined): string {
+  return value === undefined ? 'nothing' : redact(canonical(value));
+}

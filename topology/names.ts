@@ -1,0 +1,78 @@
+// Every name that the brokers know, in one file: exchanges, streams, queues, policies, users.
+
+/** Topic, federated both ways (max-hops 1): agents publish here, routing key = the event's type. */
+export const EVENTS = 'events';
+/** Topic, not federated: for mirrored routes, where the agent itself publishes at both sites. */
+export const EVENTS_MIRROR = 'events.mirror';
+/** Headers exchange: routes by the header `partition` to the log streams. */
+export const EVENTS_PARTITION = 'events.partition';
+/** The super stream's direct exchange, bound to the same streams. */
+export const EVENTS_LOG = 'events.log';
+/** Topic, not federated: where live taps bind. */
+export const EVENTS_LIVE = 'events.live';
+/** Fanout to the dead-letter stream of this site. */
+export const EVENTS_DEAD = 'events.dead';
+/** Fanout, the alternate of `events.partition`: what no partition takes. */
+export const EVENTS_UNROUTED = 'events.unrouted';
+/** Direct, to the sink queues by sink name: replays. */
+export const SINK = 'sink';
+/** The dead-letter stream of a site. */
+export const DEAD_STREAM = 'events.dead-letters';
+/** Types that sinks leave out unless asked for. */
+export const INTERNAL_TYPES = 'waggle.**';
+export const PROBE_TYPE = 'waggle.probe';
+
+/** The stream of one partition of the log, 0 <= partition < log.partitions. */
+export const logStream = (partition: number): string => `events.log-${partition}`;
+export const sinkQueue = (sink: string): string => `sink.${sink}`;
+/** The cluster name of a site: federation's buffer queues carry it. */
+export const clusterName = (site: string): string => `waggle@${site}`;
+
+// --- federation ---
+/** What federation itself makes at the upstream: a queue of this name, and an internal exchange of this name and a letter. */
+export const FEDERATION_PREFIX = 'federation: ';
+/** The queue at this site that holds what `site` has not confirmed yet. */
+export const bufferQueue = (site: string): string => `${FEDERATION_PREFIX}${EVENTS} -> ${clusterName(site)}`;
+/** An upstream at this site is named after the site it copies from. */
+export const upstreamName = (site: string): string => site;
+export const UPSTREAM_SET = 'waggle';
+
+// --- policies ---
+export const POLICY_LOG = 'waggle.log';
+export const POLICY_DEAD = 'waggle.dead';
+export const POLICY_BUFFER = 'waggle.federation-buffer';
+export const POLICY_FEDERATION = 'waggle.federation';
+
+// --- users that are no sink ---
+export const USER_TOPOLOGY = 'topology';
+export const USER_FEDERATION = 'federation';
+export const USER_AGENT = 'agent';
+export const USER_MONITORING = 'monitoring';
+export const USER_OPERATOR = 'operator';
+
+/** Short-lived queues of live taps; they come and go, so nobody declares them. */
+export const LIVE_PREFIX = 'live.';
+/** Names that are ours: what is found under them and was not declared is an orphan. */
+export const OUR_NAMES = /^(events|sink|waggle)(\.|$)|^federation: /;
+
+/** The names above as patterns of policies and rights: RabbitMQ's regular expressions, anchored, as it stores them. */
+export const PATTERNS = {
+  nothing: '^$',
+  everything: '.*',
+  federated: '^events$',
+  published: '^events(\\.mirror|\\.dead)?$',
+  log: '^events\\.log(-\\d+)?$',
+  logStreams: '^events\\.log-\\d+$',
+  dead: '^events\\.dead$',
+  deadStream: '^events\\.dead-letters$',
+  buffers: '^federation: ',
+  ownBuffers: '^federation: events -> ',
+  federationReads: '^(federation: events -> .*|events)$',
+  sink: '^sink$',
+} as const;
+
+/** The partition whose stream bears this name; null where it is none. */
+export function partitionOf(stream: string): number | null {
+  const digits = /^events\.log-(\d+)$/.exec(stream)?.[1];
+  return digits === undefined ? null : Number(digits);
+}

@@ -1,0 +1,99 @@
+// What bears our names, or has a hold on what is ours, and is in no configuration: reported, with what to do by hand, and never touched.
+import type { Config, SiteConfig } from '#core/config/config.ts';
+import type { Change } from './change.ts';
+import * as names from './names.ts';
+import { textOf, type Observed } from './objects.ts';
+
+/** `unknown`: what is at the site and not desired. */
+export function orphans(config: Config, site: SiteConfig, unknown: readonly Observed[]): readonly Change[] {
+  return unknown.flatMap((each) => orphan(config, site, each));
+}
+
+/** The buffers that the other sites' links keep at this one. */
+export function expectedBuffers(config: Config, site: SiteConfig): readonly string[] {
+  return config.sites.filter((other) => other.name !== site.name).map((other) => names.bufferQueue(other.name));
+}
+
+function orphan(config: Config, site: SiteConfig, observed: Observed): readonly Change[] {
+  const { kind, name, fields } = observed;
+  const vhost = `--vhost "${config.vhost}"`;
+  switch (kind) {
+    case 'queue':
+      return orphanQueue(config, site, observed);
+    case 'exchange':
+      if (!names.OUR_NAMES.test(name) || name.startsWith(names.FEDERATION_PREFIX)) return [];
+      return report(
+        observed,
+        'it is in no configuration',
+        'Delete it by hand when nothing publishes to it (management, exchanges page).',
+      );
+    case 'binding':
+      return orphanBinding(config, observed);
+    case 'permission': {
+      const rights = ['configure', 'write', 'read'].map((right) => `${right} ${textOf(fields[right])}`).join(', ');
+      const reason = `this user has rights in the vhost ${config.vhost} (${rights}) and is in no configuration`;
+      return report(observed, reason, `If it is not needed: rabbitmqctl clear_permissions ${vhost} "${name}"`);
+    }
+    case 'policy':
+    case 'federation-policy':
+      if (!names.OUR_NAMES.test(name)) return [];
+      return report(observed, 'it is in no configuration', `rabbitmqctl clear_policy ${vhost} "${name}"`);
+    case 'upstream':
+    case 'upstream-set':
+      return report(
+        observed,
+        'it is in no configuration',
+        `If nothing else needs it: rabbitmqctl clear_parameter ${vhost} federation-${kind} "${name}"`,
+      );
+    case 'user': // Without rights in our vhost it is none of our business.
+    case 'cluster-name':
+    case 'vhost':
+      return [];
+    default:
+      return kind satisfies never;
+  }
+}
+
+function orphanQueue(config: Config, site: SiteConfig, observed: Observed): readonly Change[] {
+  const { name, messages } = observed;
+  if (!names.OUR_NAMES.test(name) || expectedBuffers(config, site).includes(name)) return [];
+  const remove = `Then delete it by hand: rabbitmqctl delete_queue --vhost "${config.vhost}" "${name}"`;
+  if (name.startsWith(names.FEDERATION_PREFIX)) {
+    return report(
+      observed,
+      `no site of the configuration drains this buffer; it holds ${messages} messages (as last counted) and may go on filling the disk`,
+      'If the site it is named after was renamed or rebuilt, its events may be missing there: move them, or read them from the log streams of this site.',
+      remove,
+    );
+  }
+  return report(
+    observed,
+    `it is in no configuration, and holds ${messages} messages (as last counted)`,
+    ...(isOldPartition(config, name)
+      ? [
+          'The number of partitions was lowered: wait until every sink has read it to its end, and its retention is over.',
+        ]
+      : []),
+    remove,
+  );
+}
+
+function orphanBinding(config: Config, observed: Observed): readonly Change[] {
+  const source = textOf(observed.fields['source']);
+  const destination = textOf(observed.fields['destination']);
+  if (!names.OUR_NAMES.test(source) || source.startsWith(names.FEDERATION_PREFIX)) return [];
+  const isTap = source === names.EVENTS_LIVE && destination.startsWith(names.LIVE_PREFIX);
+  // Of an old partition the stream itself is reported.
+  if (isTap || destination.startsWith(names.FEDERATION_PREFIX) || isOldPartition(config, destination)) return [];
+  const reason = 'it is in no configuration, and sends events where nobody expects them';
+  return report(observed, reason, 'Remove it by hand (management, exchanges page) if it is not wanted.');
+}
+
+function isOldPartition(config: Config, queue: string): boolean {
+  const partition = names.partitionOf(queue);
+  return partition !== null && partition >= config.log.partitions;
+}
+
+function report({ kind, name }: Observed, reason: string, ...steps: readonly string[]): readonly Change[] {
+  return [{ kind: 'orphan', subject: `${kind} ${name}`, reason, steps }];
+}
