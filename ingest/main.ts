@@ -1,0 +1,198 @@
+// The agent, as its data flow: inputs -> accept -> spool -> reader -> batches -> route -> a publisher for each site; confirms go back to the spool.
+import { randomFillSync } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import type { Config } from '#core/config/config.ts';
+import { type Readiness, startAdmin } from '#core/io/admin.ts';
+import { type Telemetry, createTelemetry } from '#core/io/telemetry.ts';
+import { amqpOptions } from '#topology/credentials.ts';
+import { USER_AGENT } from '#topology/names.ts';
+import { SITE_PATIENCE, createAccept } from './accept.ts';
+import { createHttpInput } from './inputs/http/http.ts';
+import { createLedger, imbalance } from './ledger.ts';
+import { publisherEvents } from './publish/events.ts';
+import { Publisher } from './publish/publisher.ts';
+import { SiteWaiters } from './publish/waiters.ts';
+import type { Spool } from './spool/contract.ts';
+import { nodeDisk, systemClock } from './spool/node-disk.ts';
+import { openSpool } from './spool/spool.ts';
+import { spoolObserver } from './spool-events.ts';
+
+/** The one route of `balance` and `failover`; they share a cursor, so that changing the mode sends nothing twice. */
+const ROUTE = 'sites';
+/** A wrong start (EX_CONFIG of sysexits.h): the address is taken, the spool's folder cannot be used or is another agent's. */
+const EXIT_CONFIG = 78;
+const REFRESH = 1_000;
+/** How long requests in flight are given at the end, and of it those that wait for a site. */
+const CLOSE_INPUTS = 2_000;
+const CLOSE_WAITERS = 1_000;
+
+const clock = (): number => performance.now();
+
+/** Closing: no new events, the spool synced, confirms in flight given a short time. Idempotent. */
+interface Agent extends AsyncDisposable {
+  /** `http://host:port`, or null where there is no HTTP input. */
+  readonly http: string | null;
+  /** `http://host:port` of /healthz /readyz /metrics /status. */
+  readonly admin: string;
+  /** Rejects where the spool can no longer be read. */
+  readonly failed: Promise<never>;
+}
+
+/** Runs until the signal aborts. Resolves with the exit code: 0, or 78 where it cannot start. Rejects where it cannot go on. */
+export async function runAgent(
+  config: Config,
+  signal: AbortSignal,
+  telemetry = createTelemetry('agent'),
+): Promise<number> {
+  let agent: Agent;
+  try {
+    agent = await startAgent(config, telemetry);
+  } catch (error) {
+    telemetry.fact(
+      'error',
+      'agent.cannot-start',
+      { err: error },
+      error instanceof Error ? error.message : String(error),
+    );
+    return EXIT_CONFIG;
+  }
+  try {
+    await Promise.race([agent.failed, new Promise<void>((resolve) => onAbort(signal, resolve))]);
+  } finally {
+    await agent[Symbol.asyncDispose]();
+  }
+  return 0;
+}
+
+/** Resolves once it listens; whether a site can be reached is no matter. Rejects with an error for people. */
+async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> {
+  const { agent, log, sites } = config;
+  await using started = new AsyncDisposableStack();
+
+  const spool = started.use(
+    await openSpool({
+      ...agent.spool,
+      partitions: log.partitions,
+      routes: [ROUTE],
+      disk: nodeDisk,
+      clock: systemClock,
+      random: randomFillSync,
+      observe: spoolObserver(telemetry),
+      holder: `waggle agent ${agent.host}, process ${process.pid}`,
+    }),
+  );
+
+  const waiters = new SiteWaiters(SITE_PATIENCE);
+  const links = sites.map((site) => amqpOptions(config, site, USER_AGENT, `waggle agent ${agent.host}`));
+  const publisher = new Publisher(
+    spool.reader(ROUTE),
+    { links, route: agent.route },
+    publisherEvents(telemetry, waiters),
+  );
+  const stop = new AbortController();
+  const running = publisher.run(stop.signal);
+  const failed = running.then(() => new Promise<never>(() => {}));
+  failed.catch(() => {}); // Whoever waits for it is told.
+  started.defer(async () => {
+    stop.abort();
+    await running.catch(() => {});
+  });
+
+  const ledger = createLedger(telemetry);
+  ledger(spool.stats());
+  const refresh = setInterval(() => {
+    ledger(spool.stats());
+    waiters.expire(clock());
+  }, REFRESH);
+  started.defer(() => clearInterval(refresh));
+
+  const accept = createAccept({
+    spool,
+    waiters,
+    clock,
+    drainRate: () => publisher.drainRate,
+    segment: agent.spool.segment,
+  });
+  const http =
+    agent.inputs.http &&
+    (await createHttpInput({
+      ...agent.inputs.http,
+      accept,
+      types: agent.types,
+      site: agent.site,
+      host: agent.host,
+      clock: Date.now,
+      random: randomFillSync,
+      limits: { close: CLOSE_INPUTS },
+      observe: {
+        accepted: () => {}, // The ledger knows.
+        refused: (code) => telemetry.metrics.events.inc({ stage: 'accept', route: '', reason: code }),
+        fault: (error) =>
+          telemetry.fact(
+            'error',
+            'input.fault',
+            { err: error },
+            'a request failed in a way that nobody thought of; please report it',
+          ),
+      },
+    }));
+  if (http) started.use(http);
+  started.defer(() => void setTimeout(() => waiters.giveUp(), CLOSE_WAITERS).unref());
+
+  const admin = started.use(
+    await startAdmin({
+      listen: agent.admin,
+      registry: telemetry.metrics.registry,
+      ready: () => readiness(spool, publisher),
+      status: () => status(config, spool, publisher),
+    }),
+  );
+
+  const opened = started.move();
+  const address = `http://${admin.address}`;
+  telemetry.fact(
+    'info',
+    'agent.started',
+    { http: http?.address ?? null, admin: address, spool: agent.spool.path },
+    `listening for events at ${http?.address ?? 'no input'}`,
+  );
+  let closed: Promise<void> | null = null;
+  return {
+    http: http?.address ?? null,
+    admin: address,
+    failed,
+    [Symbol.asyncDispose]: () => (closed ??= opened.disposeAsync()),
+  };
+}
+
+function readiness(spool: Spool, publisher: Publisher): Readiness {
+  const { refusing } = spool.stats();
+  const reasons: string[] = [];
+  if (refusing !== null) reasons.push(`the spool refuses events: ${refusing}`);
+  if (!publisher.isLinked) {
+    const why = publisher.status.map(({ site, state, trouble }) => trouble ?? `site ${site} is ${state}`);
+    reasons.push(`no site takes events, they are only spooled: ${why.join('; ')}`);
+  }
+  return { ok: reasons.length === 0, reasons };
+}
+
+function status(config: Config, spool: Spool, publisher: Publisher): object {
+  const stats = spool.stats();
+  return {
+    site: config.agent.site,
+    host: config.agent.host,
+    route: {
+      name: ROUTE,
+      mode: config.agent.route.mode,
+      bytesPerSecond: Math.round(publisher.drainRate),
+      sites: publisher.status,
+    },
+    ledger: stats.routes.map((route) => ({ ...route, imbalance: imbalance(route) })),
+    spool: { ...stats, routes: undefined },
+  };
+}
+
+function onAbort(signal: AbortSignal, then: () => void): void {
+  if (signal.aborted) then();
+  else signal.addEventListener('abort', then, { once: true });
+}

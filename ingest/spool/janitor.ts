@@ -1,0 +1,244 @@
+// Keeps the cursor files near the truth, moves damaged bytes to quarantine, and removes the segments that nobody needs any more.
+//
+// Invariants
+// 1. A segment is removed only when cursor files that say that every route has passed it are on the disk, their folder synced.
+// 2. Numbers count as quarantined only when their bytes are in the quarantine folder, synced: until then their segment stays.
+// 3. One run at a time; what fails is tried again by timer.
+import type { SpoolEvent } from './contract.ts';
+import { cursorFile } from './adopt.ts';
+import { encodeCursor } from './cursor.ts';
+import { errorCode, errorText, isFull, replaceFile, type Disk, type SpoolClock } from './disk.ts';
+import { quarantine } from './quarantine.ts';
+import type { Reserve } from './reserve.ts';
+import type { Route } from './route.ts';
+import type { Damage } from './segment-reader.ts';
+import { isEmpty, type Segment, type SegmentTable } from './segments.ts';
+import type { Writer } from './writer.ts';
+
+/** A crash sends again what was confirmed within so many milliseconds. */
+const WRITE_EVERY = 1000;
+/** The same while place is short. */
+const ROOM_EVERY = 100;
+
+export interface JanitorOptions {
+  readonly disk: Disk;
+  readonly folder: string;
+  readonly clock: SpoolClock;
+  readonly table: SegmentTable;
+  readonly reserve: Reserve;
+  readonly max: number;
+  readonly keep: number;
+  readonly segment: number;
+  /** Whether place is still short; asked after each run. */
+  readonly crowded: () => boolean;
+  readonly observe: (event: SpoolEvent) => void;
+}
+
+export class Janitor {
+  readonly #options: JanitorOptions;
+  readonly #routes: readonly Route[];
+  readonly #writer: Writer;
+  /** Not yet in quarantine. */
+  #damages: Damage[] = [];
+  /** Settled since the cursor file was written. */
+  readonly #dirty = new Set<Route>();
+  /** Segments that every route has passed, as the cursor files on the disk say. */
+  readonly #passed = new Set<Segment>();
+  #passedBytes = 0;
+  /** Removed, but the folder is not synced. */
+  #unlinked = false;
+  #running: Promise<void> | null = null;
+  #again = false;
+  #wantRoom = false;
+  #cancel: (() => void) | null = null;
+  #closed = false;
+
+  constructor(options: JanitorOptions, routes: readonly Route[], writer: Writer) {
+    this.#options = options;
+    this.#routes = routes;
+    this.#writer = writer;
+  }
+
+  /** Bytes of segments that may be removed at any time. */
+  get passedBytes(): number {
+    return this.#passedBytes;
+  }
+
+  damaged(damage: Damage): void {
+    this.#damages.push(damage);
+    this.#later(0);
+  }
+
+  /** The route settled something. */
+  changed(route: Route): void {
+    this.#dirty.add(route);
+    this.#later(this.#wantRoom ? ROOM_EVERY : WRITE_EVERY);
+  }
+
+  /** An append found no room. */
+  needRoom(): void {
+    if (this.#wantRoom) return;
+    this.#wantRoom = true;
+    this.#later(0);
+  }
+
+  /** Resolves when what there was to do at the call is done, as far as the disk lets it. */
+  run(): Promise<void> {
+    this.#cancel?.();
+    this.#cancel = null;
+    this.#again = true;
+    return (this.#running ??= this.#loop().finally(() => (this.#running = null)));
+  }
+
+  async close(): Promise<void> {
+    await this.run();
+    this.#closed = true;
+    this.#cancel?.();
+  }
+
+  #later(delay: number): void {
+    if (this.#closed) return;
+    if (delay === 0) {
+      this.#cancel?.();
+      this.#cancel = null;
+    }
+    this.#cancel ??= this.#options.clock.after(delay, () => {
+      this.#cancel = null;
+      this.run().catch(() => undefined); // it never rejects
+    });
+  }
+
+  async #loop(): Promise<void> {
+    while (this.#again) {
+      this.#again = false;
+      const wantRoom = this.#wantRoom || (this.#writer.down !== null && isFull(this.#writer.down.code));
+      try {
+        await this.#quarantine();
+        if (wantRoom) await this.#sealSettled();
+        await this.#writeCursors();
+        await this.#remove();
+        this.#wantRoom = this.#options.crowded();
+      } catch (error) {
+        const code = errorCode(error);
+        this.#options.observe({
+          kind: 'disk-failed',
+          step: 'cursor',
+          path: this.#options.folder,
+          code,
+          message: errorText(error),
+        });
+        // The next try has the reserve's room; the writer takes it back in time.
+        if (isFull(code) && this.#options.reserve.bytes > 0) {
+          await this.#options.reserve.release();
+          this.#writer.hold(code, errorText(error));
+        }
+        this.#later(WRITE_EVERY);
+      }
+    }
+  }
+
+  async #quarantine(): Promise<void> {
+    for (;;) {
+      const [damage] = this.#damages;
+      if (!damage) return;
+      const { segment, from, to, first, last } = damage;
+      let file: string | null;
+      try {
+        file = await quarantine(this.#options.disk, this.#options.folder, damage);
+      } catch (error) {
+        // The segment stays until it works; meanwhile cursors are written.
+        this.#options.observe({
+          kind: 'disk-failed',
+          step: 'quarantine',
+          path: segment.file,
+          code: errorCode(error),
+          message: errorText(error),
+        });
+        return this.#later(WRITE_EVERY);
+      }
+      this.#damages.shift();
+      for (const route of this.#routes) route.quarantined(segment.name.identity, first, last);
+      if (to >= segment.durable) segment.cut = false;
+      const events = Math.max(0, last - first + 1);
+      if (file !== null || events > 0)
+        this.#options.observe({
+          kind: 'quarantined',
+          segment: segment.file,
+          offset: from,
+          bytes: to - from,
+          events,
+          file,
+        });
+      for (const route of this.#routes) this.#dirty.add(route);
+    }
+  }
+
+  /** The open segment would otherwise keep its place although all of it is settled. */
+  async #sealSettled(): Promise<void> {
+    const open = this.#options.table.all.findLast((segment) => !segment.sealed);
+    if (!open || open.last < open.name.first) return;
+    if (this.#routes.every((route) => route.settled(open.name.identity).prefix >= open.last)) await this.#writer.seal();
+  }
+
+  async #writeCursors(): Promise<void> {
+    const { disk, folder, table } = this.#options;
+    // What is passed now is what the files will say.
+    const passed = table.all.filter((segment) => this.#routes.every((route) => route.passed(segment)));
+    for (const route of this.#dirty) {
+      this.#dirty.delete(route);
+      try {
+        await replaceFile(disk, folder, cursorFile(route.name), encodeCursor(route.cursor));
+      } catch (error) {
+        this.#dirty.add(route);
+        throw error;
+      }
+    }
+    for (const segment of passed) {
+      if (this.#passed.has(segment)) continue;
+      this.#passed.add(segment);
+      this.#passedBytes += segment.size;
+    }
+  }
+
+  /** The oldest kept ones go first: beyond `keep`, or when their place is needed. */
+  async #remove(): Promise<void> {
+    const { disk, folder, table, keep, max, segment: segmentSize, reserve, observe } = this.#options;
+    const full = this.#writer.down !== null && isFull(this.#writer.down.code);
+    const target = full ? 0 : max - segmentSize - this.#writer.pendingBytes;
+    let segments = 0;
+    let bytes = 0;
+    for (const segment of Array.from(this.#passed)) {
+      const needed = this.#passedBytes > keep || table.bytes + reserve.bytes > target;
+      if (!needed && !isEmpty(segment)) continue;
+      await disk.unlink(`${folder}/${segment.file}`).catch((error: unknown) => {
+        if (errorCode(error) !== 'ENOENT') throw error;
+      });
+      this.#unlinked = true;
+      this.#passed.delete(segment);
+      this.#passedBytes -= segment.size;
+      table.remove(segment);
+      segments++;
+      bytes += segment.size;
+    }
+    if (segments > 0) observe({ kind: 'removed', segments, bytes });
+    if (this.#unlinked) {
+      await disk.syncFolder(folder);
+      this.#unlinked = false;
+      this.#forget();
+      if (full) this.#writer.retryNow();
+    }
+  }
+
+  /** Identities whose segments are gone for good leave the cursor files. */
+  #forget(): void {
+    const left = new Set(this.#options.table.all.map((segment) => segment.name.identity)).add(this.#writer.identity.id);
+    for (const route of this.#routes) {
+      for (const identity of Array.from(route.cursor.keys())) {
+        if (left.has(identity) || this.#writer.uses(identity)) continue;
+        route.forget(identity);
+        this.#dirty.add(route);
+        this.#later(WRITE_EVERY);
+      }
+    }
+  }
+}

@@ -1,0 +1,143 @@
+// The appends that one write takes to the disk, as the bytes of their records. Pure but for its buffers.
+import { encodeRecordHead, extendRecord, KIND_EVENTS, RECORD_HEADER, sealRecord } from './format.ts';
+import type { EventGroup, Synced } from './contract.ts';
+import type { DiskFile } from './disk.ts';
+import type { Segment } from './segments.ts';
+
+/** A record takes further events of its type up to so many and so much, so that the publisher can send it as one message. */
+const RECORD_EVENTS = 500;
+const RECORD_PAYLOAD = 256 * 1024;
+const FIRST_BUFFER = 64 * 1024;
+const KEPT_BUFFER = 1024 * 1024;
+const KEPT_BUFFERS = 4;
+
+/** Numbers given so far, and what its segments are named after. */
+export interface Identity {
+  readonly id: string;
+  readonly partition: number;
+  readonly born: number;
+  next: number;
+  nextIndex: number;
+}
+
+/** A segment that is written, or is going to be: `segment` and `file` are there once its first write has begun. */
+export interface Home {
+  readonly identity: Identity;
+  /** Bytes given to it, written or not. */
+  planned: number;
+  segment: Segment | null;
+  file: DiskFile | null;
+  /** Its name survives a crash. */
+  named: boolean;
+}
+
+/** Buffers go round: a write group needs one for some milliseconds. */
+export class BufferPool {
+  readonly #free: Buffer[] = [];
+
+  take(size: number): Buffer {
+    const free = this.#free.findIndex((buffer) => buffer.length >= size);
+    const [found] = free === -1 ? [] : this.#free.splice(free, 1);
+    return found ?? Buffer.allocUnsafeSlow(Math.max(FIRST_BUFFER, 2 ** Math.ceil(Math.log2(size))));
+  }
+
+  give(buffer: Buffer): void {
+    if (buffer.length <= KEPT_BUFFER && this.#free.length < KEPT_BUFFERS) this.#free.push(buffer);
+  }
+}
+
+export class WriteGroup {
+  home: Home;
+  readonly first: number;
+  readonly written = Promise.withResolvers<Synced>();
+  readonly synced = Promise.withResolvers<Synced>();
+  /** Somebody waits for the sync. */
+  awaited = false;
+  /** It takes no more appends. */
+  sealed = false;
+  #events = 0;
+  #buffer: Buffer;
+  #used = 0;
+  readonly #pool: BufferPool;
+  /** The last record, which may take more. */
+  #record = -1;
+  #type = '';
+  #count = 0;
+  #payload = 0;
+
+  constructor(home: Home, first: number, pool: BufferPool, size: number) {
+    this.home = home;
+    this.first = first;
+    this.#pool = pool;
+    this.#buffer = pool.take(size);
+  }
+
+  get events(): number {
+    return this.#events;
+  }
+
+  get bytes(): number {
+    return this.#used;
+  }
+
+  get last(): number {
+    return this.first + this.#events - 1;
+  }
+
+  add({ type, count, payload }: EventGroup, time: number): void {
+    this.#reserve(groupBytes(type, payload));
+    if (
+      this.#record !== -1 &&
+      this.#type === type &&
+      this.#count + count <= RECORD_EVENTS &&
+      this.#payload + payload.length <= RECORD_PAYLOAD
+    ) {
+      this.#count += count;
+      this.#payload += payload.length;
+      extendRecord(this.#buffer, this.#record, this.#count, this.#payload);
+    } else {
+      this.#record = this.#used;
+      this.#type = type;
+      this.#count = count;
+      this.#payload = payload.length;
+      this.#used = encodeRecordHead(
+        this.#buffer,
+        this.#used,
+        KIND_EVENTS,
+        type,
+        count,
+        payload.length,
+        this.first + this.#events,
+        time,
+      );
+    }
+    this.#used += payload.copy(this.#buffer, this.#used);
+    this.#events += count;
+  }
+
+  /** The bytes for this segment. May be asked again for another one. */
+  seal(seed: number): Buffer {
+    this.sealed = true;
+    for (let at = 0; at < this.#used;) at = sealRecord(this.#buffer, at, seed);
+    return this.#buffer.subarray(0, this.#used);
+  }
+
+  /** The bytes are on the disk. */
+  release(): void {
+    this.#pool.give(this.#buffer);
+    this.#buffer = EMPTY;
+  }
+
+  #reserve(more: number): void {
+    if (this.#used + more <= this.#buffer.length) return;
+    const grown = this.#pool.take(this.#used + more);
+    this.#buffer.copy(grown, 0, 0, this.#used);
+    this.#pool.give(this.#buffer);
+    this.#buffer = grown;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** At most so many bytes on the disk. */
+export const groupBytes = (type: string, payload: Buffer): number => RECORD_HEADER + type.length + payload.length;
