@@ -1,0 +1,294 @@
+// The stream client, mended: rabbitmq-stream-js-client 1.0.0 ends the process where it should report. Everything that reaches
+// into its insides stands in this file; test/consumers/source/stream-client.test.ts shows each fault without its mend.
+//
+// 1. Its decoders of annotations and application properties throw, in the socket's data handler, on lists, maps, many number
+//    types and falsy values: a federated message (`x-received-from` is a list of maps) is an uncaught exception.
+// 2. Steps of the handshake (a wrong password, say) reject in an event handler that nobody awaits: an unhandled rejection, and
+//    `connect` never settles.
+// 3. The callbacks for consumer updates and for a deleted stream are async and unawaited: a failed write is an unhandled rejection.
+// 4. The update listener is called on deactivation as on activation, and is not told which; the query itself knows.
+// 5. Deliveries of several chunks interleave, since each message is awaited: with more than one credit order is lost. The
+//    decoder's own event is synchronous and in order.
+import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
+import type { Offset } from 'rabbitmq-stream-js-client';
+import { readAmqpPairs, type ByteReader } from './amqp-value.ts';
+
+export interface StreamMessage {
+  readonly content: Buffer;
+  readonly offset: bigint;
+  readonly messageProperties: {
+    readonly messageId?: string;
+    readonly contentType?: string;
+    readonly contentEncoding?: string;
+  };
+  readonly applicationProperties: Readonly<Record<string, unknown>>;
+  readonly messageAnnotations: Readonly<Record<string, unknown>>;
+}
+
+export interface StreamEndpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  readonly vhost: string;
+}
+
+export interface Subscription {
+  readonly stream: string;
+  readonly offset: Offset;
+  /** Null for a plain reader. `name` is shared by all instances of a sink. */
+  readonly single: {
+    readonly name: string;
+    readonly superStream: string;
+    /** `active` false: another instance takes over; the answer is ignored then. */
+    readonly update: (active: boolean) => Promise<Offset>;
+  } | null;
+  /** Messages of one chunk, in order. Called synchronously in the socket's data handler. */
+  readonly chunk: (messages: readonly StreamMessage[]) => void;
+}
+
+export interface Subscribed {
+  /** Lets the broker send so many more chunks. */
+  credit(chunks: number): void;
+  close(): Promise<void>;
+}
+
+// The client's insides that are used here.
+interface InnerConnection {
+  readonly socket: Socket;
+  on(
+    event: 'deliverV1' | 'deliverV2',
+    listener: (delivery: { subscriptionId: number; messages: StreamMessage[] }) => void,
+  ): void;
+  send(request: unknown): Promise<void>;
+}
+interface InnerConsumer {
+  readonly consumerId: number;
+  readonly extendedId: string;
+}
+interface UpdateQuery {
+  readonly active: number;
+}
+interface InnerClient {
+  locatorConnection: InnerConnection;
+  getConsumerUpdateCallback(connectionId: string): (query: UpdateQuery) => Promise<void>;
+  getConsumers(): { connection: InnerConnection; consumer: InnerConsumer }[];
+  declareConsumer(params: object, handle: () => void, superStream?: { superStream: string }): Promise<InnerConsumer>;
+  closeConsumer(extendedId: string): Promise<boolean>;
+  start(): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+const require = createRequire(import.meta.url);
+const inside = (path: string): unknown => require(`rabbitmq-stream-js-client/dist/${path}`);
+
+interface PairsParser {
+  parse(reader: ByteReader, elements: number): Record<string, unknown>;
+}
+type Step = (this: InnerConnection, ...rest: unknown[]) => Promise<unknown>;
+const { CreditRequest } = inside('requests/credit_request.js') as {
+  CreditRequest: new (params: { subscriptionId: number; credit: number }) => unknown;
+};
+// The constructor is private in the types; `connect` would start before the mends of the instance.
+const { Client: ClientClass } = inside('client.js') as { Client: new (logger: object, params: object) => unknown };
+
+let mended = false;
+/** Idempotent. */
+function mendStreamClient(): void {
+  if (mended) return;
+  mended = true;
+  (inside('amqp10/messageAnnotations.js') as { Annotations: PairsParser }).Annotations.parse = readAmqpPairs;
+  (inside('amqp10/applicationProperties.js') as { ApplicationProperties: PairsParser }).ApplicationProperties.parse =
+    readAmqpPairs;
+
+  const connection = (inside('connection.js') as { Connection: { prototype: Record<string, unknown> } }).Connection
+    .prototype;
+  for (const name of ['exchangeProperties', 'auth', 'tune', 'open', 'exchangeCommandVersions']) {
+    const step = connection[name] as Step;
+    connection[name] = async function (this: InnerConnection, ...rest: unknown[]) {
+      try {
+        return await step.apply(this, rest);
+      } catch (error) {
+        // The socket's error event is what rejects `connect`; the handler that awaits this step must not go on.
+        this.socket.destroy(error instanceof Error ? error : new Error(`${name}: refused with code ${String(error)}`));
+        return new Promise<never>(() => {});
+      }
+    };
+  }
+  const received = connection['received'] as (this: InnerConnection, data: Buffer) => void;
+  connection['received'] = function (this: InnerConnection, data: Buffer) {
+    try {
+      received.call(this, data);
+    } catch (error) {
+      this.socket.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  };
+  const registerClose = connection['registerForCloseConsumer'] as (
+    id: string,
+    stream: string,
+    then: () => Promise<void>,
+  ) => void;
+  connection['registerForCloseConsumer'] = function (id: string, stream: string, then: () => Promise<void>) {
+    registerClose.call(this, id, stream, () => then().catch(() => {}));
+  };
+}
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+const HEARTBEAT_S = 10;
+
+/**
+ * One client: its locator connection, and a connection for each stream that is subscribed to. It never reconnects: `ended` is
+ * called once, with what happened, and then it is of no more use. Nothing that it returns waits longer than `deadline` ms.
+ */
+export class StreamConnection implements AsyncDisposable {
+  readonly #client: InnerClient;
+  readonly #ended: (why: string) => void;
+  readonly #deadline: number;
+  readonly #sockets = new Set<Socket>();
+  readonly #silence: NodeJS.Timeout;
+  readonly #lastHeard = new Map<Socket, number>();
+  #over = false;
+  #active = false;
+
+  private constructor(endpoint: StreamEndpoint, deadline: number, ended: (why: string) => void) {
+    this.#deadline = deadline;
+    this.#ended = ended;
+    const params = {
+      hostname: endpoint.host,
+      port: endpoint.port,
+      username: endpoint.username,
+      password: endpoint.password,
+      vhost: endpoint.vhost,
+      heartbeat: HEARTBEAT_S,
+      connectionName: 'waggle consumer',
+      listeners: { connection_closed: () => this.#end('the broker closed the connection') },
+    };
+    const client = new ClientClass(SILENT, params) as InnerClient;
+    const callback = client.getConsumerUpdateCallback.bind(client);
+    client.getConsumerUpdateCallback = (connectionId) => {
+      const answer = callback(connectionId);
+      return (query) => {
+        // `answer` calls the update listener before its first await, so the flag is still this query's.
+        this.#active = query.active === 1;
+        return answer(query).catch((error: unknown) => this.#end(`consumer update: ${String(error)}`));
+      };
+    };
+    this.#client = client;
+    // The broker sends heartbeats; the client counts missed ones only while it sends nothing either.
+    this.#silence = setInterval(() => this.#checkSilence(), HEARTBEAT_S * 1000);
+    this.#silence.unref();
+  }
+
+  static async connect(
+    endpoint: StreamEndpoint,
+    deadline: number,
+    ended: (why: string) => void,
+  ): Promise<StreamConnection> {
+    mendStreamClient();
+    const connection = new StreamConnection(endpoint, deadline, ended);
+    try {
+      connection.#watch(connection.#client.locatorConnection.socket);
+      await connection.#within(connection.#client.start(), `no stream connection to ${endpoint.host}:${endpoint.port}`);
+      return connection;
+    } catch (error) {
+      connection.#over = true;
+      await connection[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async subscribe(subscription: Subscription): Promise<Subscribed> {
+    const { single, stream } = subscription;
+    const consumer = await this.#within(
+      this.#client.declareConsumer(
+        {
+          stream,
+          offset: subscription.offset,
+          // No credit until our own listener stands: nothing can be delivered before.
+          creditPolicy: { onSubscription: () => 0, onChunkReceived: async () => {}, onChunkCompleted: async () => {} },
+          connectionClosedListener: () => this.#end(`the connection or the stream ${stream} was closed`),
+          ...(single === null
+            ? {}
+            : {
+                singleActive: true,
+                consumerRef: single.name,
+                consumerUpdateListener: () => single.update(this.#active),
+              }),
+        },
+        () => {},
+        single === null ? undefined : { superStream: single.superStream },
+      ),
+      `no subscription to ${stream}`,
+    );
+    const connection = this.#client.getConsumers().find((entry) => entry.consumer === consumer)?.connection;
+    if (connection === undefined) throw new Error(`the stream ${stream} was closed while it was subscribed to`);
+    this.#watch(connection.socket);
+    let open = true;
+    const deliver = (delivery: { subscriptionId: number; messages: StreamMessage[] }): void => {
+      if (open && delivery.subscriptionId === consumer.consumerId) subscription.chunk(delivery.messages);
+    };
+    connection.on('deliverV1', deliver);
+    connection.on('deliverV2', deliver);
+    return {
+      // `send` never settles on a closed socket; the end of the connection is told by `ended`.
+      credit: (chunks) => {
+        connection
+          .send(new CreditRequest({ subscriptionId: consumer.consumerId, credit: chunks }))
+          .catch((error: unknown) => this.#end(`credit for ${stream}: ${String(error)}`));
+      },
+      close: async () => {
+        if (!open) return;
+        open = false;
+        await this.#within(this.#client.closeConsumer(consumer.extendedId), `cannot unsubscribe from ${stream}`);
+      },
+    };
+  }
+
+  /** Idempotent. Sockets that do not close in time are destroyed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#silence);
+    const wasOver = this.#over;
+    this.#over = true;
+    if (!wasOver) await this.#within(this.#client.close(), 'close').catch(() => {});
+    for (const { connection } of this.#client.getConsumers()) this.#sockets.add(connection.socket);
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #watch(socket: Socket): void {
+    if (this.#sockets.has(socket)) return;
+    this.#sockets.add(socket);
+    this.#lastHeard.set(socket, Date.now());
+    socket.on('data', () => this.#lastHeard.set(socket, Date.now()));
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#lastHeard.delete(socket);
+    });
+  }
+
+  #checkSilence(): void {
+    for (const at of this.#lastHeard.values()) {
+      if (Date.now() - at > 3 * HEARTBEAT_S * 1000) this.#end(`no heartbeat from the broker for ${3 * HEARTBEAT_S} s`);
+    }
+  }
+
+  #end(why: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#ended(why);
+  }
+
+  async #within<T>(work: Promise<T>, what: string): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`${what} within ${this.#deadline} ms`)), this.#deadline);
+    });
+    try {
+      return await Promise.race([work, late]);
+    } catch (error) {
+      throw error instanceof Error ? error : new Error(`${what}: ${String(error)}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
