@@ -1,0 +1,346 @@
+// How fast the HTTP input takes events, against baselines of the same run. `node test/bench/http.ts [seconds] [pairs]` prints JSON, a line each.
+//   single: one 330-byte event a request over 128 connections, answered after fdatasync; baseline: bare node:http that parses and answers
+//   batch:  100 such events a request, over 8 connections; baseline: a loop without HTTP that parses, wraps and stringifies the same events
+// Fair: server and load generator are processes of their own, one a core; ours and the baseline take turns, so that what else the machine
+// does meets both; the generator is the same for both and costs less than the bare server. CPU time a request is measured beside the rate.
+import { fork, type ChildProcess } from 'node:child_process';
+import { randomFillSync } from 'node:crypto';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { createHttpInput } from '../../ingest/inputs/http/http.ts';
+import type { Accept } from '../../ingest/inputs/contract.ts';
+import type { Spool } from '../../ingest/spool/contract.ts';
+import { nodeDisk, systemClock } from '../../ingest/spool/node-disk.ts';
+import { openSpool } from '../../ingest/spool/spool.ts';
+
+export interface HttpFigure {
+  readonly name: 'http-single' | 'http-batch';
+  /** Median of the pairs' ratios of events a second, ours to the baseline's. */
+  readonly ratio: number;
+  readonly target: number;
+  /** Medians, events a second. */
+  readonly perSecond: number;
+  readonly baselinePerSecond: number;
+  /** Medians, microseconds of the server's CPU for an event, all its threads. */
+  readonly cpuMicros: number;
+  readonly baselineCpuMicros: number;
+  readonly ratios: readonly number[];
+}
+
+const CONNECTIONS = 128;
+const BATCH = 100;
+const BATCH_CONNECTIONS = 8;
+const IDENTITY = '01890000-0000-7000-8000-000000000000';
+
+/** A CloudEvent of 330 bytes. */
+export function sampleEvent(n: number): string {
+  const event = {
+    specversion: '1.0',
+    id: `e-${String(n).padStart(10, '0')}`,
+    source: '/shop/checkout',
+    type: 'checkin.created',
+    time: '2026-11-23T14:00:00.000Z',
+    datacontenttype: 'application/json',
+    data: {
+      user: 9_007_199_254_740,
+      venue: 'The Map Room',
+      city: 'Chicago',
+      points: 12.5,
+      tags: ['bar', 'late'],
+      note: '',
+    },
+  };
+  const length = JSON.stringify(event).length;
+  event.data.note = 'x'.repeat(Math.max(0, 330 - length));
+  return JSON.stringify(event);
+}
+
+const batchBody = (): string => `[${Array.from({ length: BATCH }, (_, n) => sampleEvent(n)).join(',')}]`;
+
+/** One event a request, 128 connections. Target: 0.6. */
+export const benchHttpSingle = (seconds = 4, pairs = 5): Promise<HttpFigure> =>
+  compare('http-single', 0.6, pairs, {
+    ours: () => measureServer('serve-input', sampleEvent(1), 'application/json', CONNECTIONS, 1, seconds),
+    baseline: () => measureServer('serve-bare', sampleEvent(1), 'application/json', CONNECTIONS, 1, seconds),
+  });
+
+/** Batches of 100. Target: 0.4. */
+export const benchHttpBatch = (seconds = 4, pairs = 5): Promise<HttpFigure> =>
+  compare('http-batch', 0.4, pairs, {
+    ours: () => measureServer('serve-input', batchBody(), 'application/json', BATCH_CONNECTIONS, BATCH, seconds),
+    baseline: () => measureLoop(seconds),
+  });
+
+interface Measured {
+  readonly perSecond: number;
+  readonly cpuMicros: number;
+}
+
+async function compare(
+  name: HttpFigure['name'],
+  target: number,
+  pairs: number,
+  run: { readonly ours: () => Promise<Measured>; readonly baseline: () => Promise<Measured> },
+): Promise<HttpFigure> {
+  const ours: Measured[] = [];
+  const baseline: Measured[] = [];
+  for (let pair = 0; pair < pairs; pair++) {
+    ours.push(await run.ours());
+    baseline.push(await run.baseline());
+  }
+  const ratios = ours.map((measured, pair) => measured.perSecond / (baseline[pair]?.perSecond ?? Number.NaN));
+  return {
+    name,
+    target,
+    ratio: Number(median(ratios).toFixed(3)),
+    perSecond: Math.round(median(ours.map((m) => m.perSecond))),
+    baselinePerSecond: Math.round(median(baseline.map((m) => m.perSecond))),
+    cpuMicros: Number(median(ours.map((m) => m.cpuMicros)).toFixed(2)),
+    baselineCpuMicros: Number(median(baseline.map((m) => m.cpuMicros)).toFixed(2)),
+    ratios: ratios.map((ratio) => Number(ratio.toFixed(3))),
+  };
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+
+// -- processes
+
+interface Load {
+  readonly port: number;
+  readonly body: string;
+  readonly contentType: string;
+  readonly connections: number;
+  /** It goes on until both are reached. */
+  readonly seconds: number;
+  readonly requests: number;
+}
+
+interface LoadResult {
+  readonly requests: number;
+  readonly seconds: number;
+}
+
+async function measureServer(
+  role: string,
+  body: string,
+  contentType: string,
+  connections: number,
+  events: number,
+  seconds: number,
+): Promise<Measured> {
+  const server = fork(import.meta.filename, [role]);
+  const load = fork(import.meta.filename, ['load']);
+  try {
+    const { port } = await message<{ port: number }>(server);
+    const work = { port, body, contentType, connections };
+    // Warms both, by requests: on a busy machine a second may be too short for the compiler.
+    await ask<LoadResult>(load, { ...work, seconds: 1, requests: 40_000 / events } satisfies Load);
+    const before = await ask<number>(server, 'cpu');
+    const result = await ask<LoadResult>(load, { ...work, seconds, requests: 0 } satisfies Load);
+    const cpu = (await ask<number>(server, 'cpu')) - before;
+    const count = result.requests * events;
+    return { perSecond: count / result.seconds, cpuMicros: cpu / count };
+  } finally {
+    await Promise.all([server, load].map(end));
+  }
+}
+
+async function measureLoop(seconds: number): Promise<Measured> {
+  const loop = fork(import.meta.filename, ['loop']);
+  try {
+    return await ask<Measured>(loop, seconds);
+  } finally {
+    await end(loop);
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const exited = once(child, 'exit');
+  child.disconnect();
+  await exited;
+}
+
+/** Rejects where the child ends instead. */
+async function message<T>(child: ChildProcess): Promise<T> {
+  const ended = new AbortController();
+  const exit = (code: number | null): void => ended.abort(new Error(`a process of the benchmark ended with ${code}`));
+  child.once('exit', exit);
+  try {
+    return (await once(child, 'message', { signal: ended.signal }))[0] as T;
+  } finally {
+    child.off('exit', exit);
+  }
+}
+
+function ask<T>(child: ChildProcess, what: Load | string | number): Promise<T> {
+  const answer = message<T>(child);
+  child.send(what);
+  return answer;
+}
+
+const cpuMicros = (): number => {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+};
+
+// -- the servers
+
+/** The smallest server that reads JSON and answers as ours does. */
+async function serveBare(): Promise<number> {
+  const server = http.createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const event = JSON.parse(Buffer.concat(chunks).toString()) as { type: string };
+      const body = `{"level":"disk","accepted":1,"receipts":"${IDENTITY}:${event.type.length}","errors":[]}`;
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
+      response.end(body);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as net.AddressInfo).port; // listening on TCP
+}
+
+async function serveInput(): Promise<number> {
+  const folder = fs.mkdtempSync(path.join(process.env['WAGGLE_BENCH_DIR'] ?? os.tmpdir(), 'waggle-bench-'));
+  const { accept, spool } = await spoolAccept(folder);
+  const input = await createHttpInput({
+    listen: '127.0.0.1:0',
+    level: 'disk',
+    maxBody: 8 * 2 ** 20,
+    maxEvent: 2 ** 20,
+    accept,
+    types: [],
+    site: 'chicago',
+    host: 'bench',
+    clock: Date.now,
+    random: randomFillSync,
+    observe: { accepted: () => undefined, refused: () => undefined, fault: console.error },
+  });
+  process.once('disconnect', () => {
+    void Promise.all([input[Symbol.asyncDispose](), spool[Symbol.asyncDispose]()]).finally(() => {
+      fs.rmSync(folder, { recursive: true, force: true });
+      process.exit(0);
+    });
+  });
+  return Number(new URL(input.address).port);
+}
+
+/** Level `disk` as the agent has it: the spool, on the machine's disk. Nothing drains it, so it is emptied with the process. */
+async function spoolAccept(folder: string): Promise<{ readonly accept: Accept; readonly spool: Spool }> {
+  const spool = await openSpool({
+    path: folder,
+    max: 8 * 2 ** 30,
+    keep: 0,
+    segment: 64 * 2 ** 20,
+    partitions: 8,
+    routes: ['bench'],
+    disk: nodeDisk,
+    clock: systemClock,
+    random: randomFillSync,
+    observe: () => undefined,
+    holder: 'bench',
+  });
+  const accept: Accept = async (groups) => {
+    const appended = spool.append(groups, 'disk');
+    if (appended.kind === 'refused') return { ...appended, retryAfter: 1 };
+    const synced = await appended.synced;
+    if (synced.kind === 'failed') return { kind: 'refused', reason: 'disk', message: synced.message, retryAfter: 1 };
+    return { kind: 'accepted', level: 'disk', receipts: [appended.receipt] };
+  };
+  return { accept, spool };
+}
+
+// -- the load
+
+/** Keep-alive, no pipelining: each connection sends its next request when the answer to the last is whole. */
+async function generate(load: Load): Promise<LoadResult> {
+  const request = Buffer.from(
+    `POST /events HTTP/1.1\r\nhost: bench\r\ncontent-type: ${load.contentType}\r\ncontent-length: ${Buffer.byteLength(load.body)}\r\n\r\n${load.body}`,
+  );
+  let requests = 0;
+  let stopped = false;
+  const started = performance.now();
+  const timer = setTimeout(() => (stopped = true), load.seconds * 1000);
+  await Promise.all(
+    Array.from({ length: load.connections }, async () => {
+      const socket = net.connect({ port: load.port, host: '127.0.0.1', noDelay: true });
+      let missing = 0;
+      socket.on('data', (chunk: Buffer) => {
+        missing = missing === 0 ? answerBytes(chunk) - chunk.length : missing - chunk.length;
+        if (missing > 0) return;
+        requests++;
+        if (stopped && requests >= load.requests) socket.end();
+        else socket.write(request);
+      });
+      await once(socket, 'connect');
+      socket.write(request);
+      await once(socket, 'close');
+    }),
+  );
+  clearTimeout(timer);
+  return { requests, seconds: (performance.now() - started) / 1000 };
+}
+
+/** The length of an answer, of which the chunk holds the head. */
+function answerBytes(chunk: Buffer): number {
+  const head = chunk.toString('latin1', 0, Math.min(chunk.length, 300));
+  const length = /content-length: (\d+)/i.exec(head)?.[1];
+  if (!head.startsWith('HTTP/1.1 200') || length === undefined)
+    throw new Error(`unexpected answer: ${chunk.toString()}`);
+  return head.indexOf('\r\n\r\n') + 4 + Number(length);
+}
+
+/** Events a second of: parse a batch, wrap each event, stringify it to a line. */
+function runLoop(seconds: number): Measured {
+  const body = Buffer.from(batchBody());
+  let bytes = 0;
+  const turn = (): void => {
+    const receivedat = new Date().toISOString();
+    let lines = '';
+    for (const event of JSON.parse(body.toString()) as object[])
+      lines += `${JSON.stringify({ ...event, receivedat, host: 'bench', site: 'chicago' })}\n`;
+    bytes += Buffer.from(lines).length;
+  };
+  for (const until = performance.now() + 1000; performance.now() < until;) turn();
+  const cpu = cpuMicros();
+  const started = performance.now();
+  let turns = 0;
+  for (; performance.now() < started + seconds * 1000; turns++) turn();
+  if (bytes === 0) throw new Error('nothing was made');
+  return {
+    perSecond: (turns * BATCH) / ((performance.now() - started) / 1000),
+    cpuMicros: (cpuMicros() - cpu) / (turns * BATCH),
+  };
+}
+
+const reply = (value: unknown): void => void process.send?.(value);
+
+async function serveRole(role: string): Promise<void> {
+  if (role !== 'serve-input') process.once('disconnect', () => process.exit(0));
+  if (role === 'serve-bare' || role === 'serve-input') {
+    const port = await (role === 'serve-bare' ? serveBare() : serveInput());
+    process.on('message', () => reply(cpuMicros()));
+    reply({ port });
+  } else if (role === 'load') {
+    process.on('message', (load: Load) => void generate(load).then(reply));
+  } else {
+    process.on('message', (seconds: number) => reply(runLoop(seconds)));
+  }
+}
+
+if (import.meta.main) {
+  const [role = '4', pairs = '5'] = process.argv.slice(2);
+  if (Number.isNaN(Number(role))) await serveRole(role);
+  else {
+    console.log(JSON.stringify(await benchHttpSingle(Number(role), Number(pairs))));
+    console.log(JSON.stringify(await benchHttpBatch(Number(role), Number(pairs))));
+  }
+}

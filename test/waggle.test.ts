@@ -1,0 +1,203 @@
+// The command as people call it: what it prints, and its exit codes.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import manifest from '../package.json' with { type: 'json' };
+
+const root = join(import.meta.dirname, '..');
+let folder = '';
+beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'waggle-command-'))));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs `waggle ARGS` with this environment and no other variable of ours. */
+async function waggle(args: readonly string[], env: Readonly<Record<string, string>> = {}, input = ''): Promise<Ended> {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('WAGGLE_'));
+  const child = spawn(process.execPath, ['waggle.ts', ...args], {
+    cwd: root,
+    env: { ...Object.fromEntries(inherited), ...env },
+  });
+  child.stdin.end(input);
+  const [out, err, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number]>,
+  ]);
+  return { code, out, err };
+}
+
+function written(name: string, content: string): string {
+  const file = join(folder, name);
+  writeFileSync(file, content);
+  return file;
+}
+
+describe('use', () => {
+  test('--help names every subcommand and the exit codes', async () => {
+    const { code, out } = await waggle(['--help']);
+    expect(code).toBe(0);
+    for (const name of ['validate', 'schema', 'agent', 'consumer', 'topology', 'status', 'send'])
+      expect(out).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
+    expect(out).toContain('78 configuration');
+  });
+
+  test('each subcommand has its own --help', async () => {
+    const { code, out } = await waggle(['topology', '--help']);
+    expect(code).toBe(0);
+    expect(out).toContain('"plan", "declare", "verify"');
+    expect(out).toContain('--config <file>');
+  });
+
+  test('--version is that of the package', async () => {
+    expect(await waggle(['--version'])).toEqual({ code: 0, out: `${manifest.version}\n`, err: '' });
+  });
+
+  test.each([
+    [[], /^Usage: waggle/],
+    [['agnet'], /unknown command 'agnet'.*Did you mean agent/s],
+    [['topology'], /missing required argument/],
+    [['topology', 'pln'], /Allowed choices are plan, declare, verify/],
+    [['validate', 'extra'], /too many arguments/],
+    [['consumer', 's3', '--from', '2026-11-23'], /go with --list/],
+    [['consumer', 's4'], /no sink "s4"; its sinks are s3; did you mean "s3"/],
+    [['send', '{}'], /required option '--type <type>'/],
+    [['status', '--admin', 'nowhere'], /--admin: not an address/],
+  ])('%j is wrong use: 64, and says why', async (args, why) => {
+    const env = { WAGGLE_S3_PASSWORD: 'x', WAGGLE_S3_ACCESS_KEY_ID: 'x', WAGGLE_S3_SECRET_ACCESS_KEY: 'x' };
+    const { code, out, err } = await waggle(args, env);
+    expect({ code, out }).toEqual({ code: 64, out: '' });
+    expect(err).toMatch(why);
+  });
+
+  test('an hour that is none is wrong use', async () => {
+    const env = { WAGGLE_S3_ACCESS_KEY_ID: 'x', WAGGLE_S3_SECRET_ACCESS_KEY: 'x' };
+    const { code, err } = await waggle(['consumer', 's3', '--list', '--to', 'noon'], env);
+    expect(code).toBe(64);
+    expect(err).toMatch(/--to: an hour is written/);
+  });
+});
+
+describe('configuration', () => {
+  test('validate tells what holds, and what does not resolve here', async () => {
+    const { code, out, err } = await waggle(['validate'], { WAGGLE_SITE: 'chicago', WAGGLE_AGENT_PASSWORD: 'hunter2' });
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(/^waggle\.yaml: valid: sites chicago, us-east-1; 8 partitions; sinks s3 \(at chicago\)\n/);
+    expect(out).toMatch(/users\.s3\.password: note: the environment variable WAGGLE_S3_PASSWORD is not set/);
+    expect(out).not.toMatch(/WAGGLE_SITE|WAGGLE_AGENT_PASSWORD|hunter2/);
+  });
+
+  test('every problem is a line of its own on standard error: 78', async () => {
+    const file = written('wrong.yaml', 'version: 1\nsites: {}\nusers: { agent: { pasword: hunter2 } }\n');
+    const { code, out, err } = await waggle(['validate', '--config', file]);
+    expect({ code, out }).toEqual({ code: 78, out: '' });
+    expect(
+      err
+        .trimEnd()
+        .split('\n')
+        .every((line) => line.startsWith(`${file}:`)),
+    ).toBe(true);
+    expect(err).toContain(`${file}:3:19: users.agent.pasword: unknown key; did you mean "password"?\n`);
+    expect(err).not.toContain('hunter2');
+  });
+
+  test('WAGGLE_CONFIG names the file, and one that is not there is said so', async () => {
+    const { code, err } = await waggle(['validate'], { WAGGLE_CONFIG: '/nowhere/waggle.yaml' });
+    expect(code).toBe(78);
+    expect(err).toBe('/nowhere/waggle.yaml:1:1: there is no such file; name one with --config or WAGGLE_CONFIG\n');
+  });
+
+  test.each([
+    [['agent'], ['users.agent.password', 'agent.site']],
+    [
+      ['consumer', 's3'],
+      ['users.s3.password', 'sinks.s3.credentials.access_key_id', 'sinks.s3.credentials.secret_access_key'],
+    ],
+    [
+      ['consumer', 's3', '--list'],
+      ['sinks.s3.credentials.access_key_id', 'sinks.s3.credentials.secret_access_key'],
+    ],
+    [
+      ['topology', 'plan'],
+      ['topology', 'federation', 'monitoring', 'operator', 'agent', 's3'].map((user) => `users.${user}.password`),
+    ],
+  ])('%j starts nothing while a secret that it needs is missing, and asks for no other', async (args, paths) => {
+    const { code, err } = await waggle(args);
+    expect(code).toBe(78);
+    expect(
+      err
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split(': ')[1]),
+    ).toEqual(paths);
+  });
+
+  test('schema prints the schema', async () => {
+    const { code, out } = await waggle(['schema']);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ title: 'waggle.yaml' });
+  });
+});
+
+describe('send', () => {
+  /** A server that notes one request and answers with this code. */
+  async function serve(code: number) {
+    const requests: { url: string | undefined; type: string | undefined; body: string }[] = [];
+    const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+      requests.push({ url: request.url, type: request.headers['content-type'], body: await text(request) });
+      response.writeHead(code).end('{"accepted":1}');
+    };
+    const server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const listen = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const file = written(
+      'send.yaml',
+      JSON.stringify({ ...minimal, agent: { site: 'here', inputs: { http: { listen } } } }),
+    );
+    return { requests, file, [Symbol.asyncDispose]: async () => void (server.close(), await once(server, 'close')) };
+  }
+  const minimal = {
+    version: 1,
+    sites: { here: { nodes: ['amqp://h:5672'], stream: ['h:5552'], management: 'http://h:15672' } },
+    users: { topology: { password: '${T}' }, agent: { password: '${A}' } },
+  };
+
+  test('posts the data, from the argument or standard input, as one event of the type', async () => {
+    await using agent = await serve(200);
+    const first = await waggle(['send', '--config', agent.file, '--type', 'checkin.created', '{"n":1}']);
+    expect(first).toEqual({ code: 0, out: '{"accepted":1}\n', err: '' });
+    expect((await waggle(['send', '--config', agent.file, '--type', 'a'], {}, '{"n":2}')).code).toBe(0);
+    expect(agent.requests).toEqual([
+      { url: '/events/checkin.created', type: 'application/json', body: '{"n":1}' },
+      { url: '/events/a', type: 'application/json', body: '{"n":2}' },
+    ]);
+  });
+
+  test('a refusal is shown: 1', async () => {
+    await using agent = await serve(429);
+    expect(await waggle(['send', '--config', agent.file, '--type', 'a', '{}'])).toMatchObject({
+      code: 1,
+      out: '{"accepted":1}\n',
+    });
+  });
+
+  test('no agent: 1, and says where it was looked for', async () => {
+    const file = written(
+      'nobody.yaml',
+      JSON.stringify({ ...minimal, agent: { site: 'here', inputs: { http: { listen: '127.0.0.1:1' } } } }),
+    );
+    const { code, out } = await waggle(['send', '--config', file, '--type', 'a', '{}']);
+    expect(code).toBe(1);
+    expect(out).toContain('no answer from the agent at http://127.0.0.1:1/events/a');
+  });
+});

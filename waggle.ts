@@ -1,0 +1,218 @@
+#!/usr/bin/env node
+// The command: one table from subcommand to what it runs. Each service is loaded when it is asked for, and no sooner.
+import { writeFileSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { Argument, Command, CommanderError, Option } from 'commander';
+import type { Config } from '#core/config/config.ts';
+import {
+  needsNothing,
+  needsOfAgent,
+  needsOfConsumer,
+  needsOfListing,
+  needsOfSend,
+  needsOfStatus,
+  needsOfTopology,
+  type Needs,
+} from '#core/config/needs.ts';
+import { didYouMean, formatProblem } from '#core/config/problem.ts';
+import { checkConfigFile, ConfigInvalid, EXIT_CONFIG, loadConfig } from '#core/io/config-file.ts';
+import { createLog } from '#core/io/log.ts';
+import { EXIT_SOFTWARE, runProcess } from '#core/io/process.ts';
+import { patternFault } from '#core/patterns.ts';
+import { parseAddress } from '#core/units.ts';
+import manifest from './package.json' with { type: 'json' };
+
+/** EX_USAGE of sysexits.h. */
+const EXIT_USAGE = 64;
+
+class WrongUse extends Error {}
+
+interface Call {
+  /** Path of the configuration. */
+  readonly file: string;
+  readonly args: readonly (string | undefined)[];
+  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+}
+
+interface Subcommand {
+  readonly name: string;
+  readonly about: string;
+  readonly args?: readonly Argument[];
+  readonly options?: readonly Option[];
+  /** The exit code. */
+  readonly run: (call: Call) => Promise<number>;
+}
+
+const json = new Option('--json', 'print JSON');
+
+const subcommands: readonly Subcommand[] = [
+  {
+    name: 'validate',
+    about: 'check the configuration, and tell which references do not resolve here',
+    run: ({ file }) => Promise.resolve(validate(file)),
+  },
+  {
+    name: 'schema',
+    about: 'print the JSON Schema of the configuration, for editors',
+    run: async () => {
+      const { editorSchema } = await import('#core/config/editor-schema.ts');
+      return print(`${JSON.stringify(editorSchema, null, 2)}\n`);
+    },
+  },
+  {
+    name: 'agent',
+    about: 'run the agent of this host: take events, keep them on disk, send them to a site',
+    run: ({ file }) =>
+      runService('agent', file, needsOfAgent, async (config, signal) => {
+        const { runAgent } = await import('./ingest/main.ts');
+        return runAgent(config, signal);
+      }),
+  },
+  {
+    name: 'consumer',
+    about: 'run a sink, or list what it has committed',
+    args: [new Argument('<sink>', 'its name in the configuration')],
+    options: [
+      new Option('--list', 'print what is committed, and end'),
+      new Option('--from <time>', 'with --list: from this hour on (UTC), such as 2026-11-23T14 or 2026-11-23'),
+      new Option('--to <time>', 'with --list: up to and with this hour'),
+      new Option('--type <pattern>', 'with --list: only events of this type, such as checkin.*'),
+    ],
+    run: consumer,
+  },
+  {
+    name: 'topology',
+    about: 'what the brokers hold: show the difference (plan), make it so (declare), prove that it works (verify)',
+    args: [new Argument('<what>', 'which').choices(['plan', 'declare', 'verify'])],
+    options: [json],
+    run: async ({ file, args: [what], options }) => {
+      const config = loadConfig(file, needsOfTopology);
+      const { runTopology } = await import('./topology/main.ts');
+      if (what !== 'plan' && what !== 'declare' && what !== 'verify') throw new WrongUse(`topology ${what}`);
+      return runTopology(what, config, { json: options['json'] === true });
+    },
+  },
+  {
+    name: 'status',
+    about: 'what the agent of this host does now, or another service by its address; exit code 1 where it is not ready',
+    options: [
+      json,
+      new Option('--ready', 'only whether it is ready'),
+      new Option('--admin <address>', 'host:port of its administration endpoints; agent.admin unless given'),
+    ],
+    run: async ({ file, options }) => {
+      const admin =
+        typeof options['admin'] === 'string' ? options['admin'] : loadConfig(file, needsOfStatus).agent.admin;
+      if (parseAddress(admin) === null) throw new WrongUse('--admin: not an address such as 127.0.0.1:9882');
+      const { showStatus } = await import('#core/io/ask-admin.ts');
+      return showStatus(admin, { json: options['json'] === true, ready: options['ready'] === true }, print);
+    },
+  },
+  {
+    name: 'send',
+    about: 'send one event to the agent of this host',
+    args: [new Argument('[json]', 'its data; standard input unless given')],
+    options: [new Option('--type <type>', 'its type, such as checkin.created').makeOptionMandatory()],
+    run: async ({ file, args: [data], options }) => {
+      const config = loadConfig(file, needsOfSend);
+      const { sendEvent } = await import('./ingest/send.ts');
+      return sendEvent(config.agent.inputs.http?.listen ?? null, String(options['type']), data ?? null, print);
+    },
+  },
+];
+
+function validate(file: string): number {
+  const checked = checkConfigFile(file, needsNothing);
+  if (checked.kind === 'invalid') throw new ConfigInvalid(file, checked.problems);
+  const { sites, sinks, log } = checked.config;
+  print(`${file}: valid: sites ${sites.map(({ name }) => name).join(', ')}; ${log.partitions} partitions; `);
+  print(`sinks ${sinks.map(({ name, home }) => `${name} (at ${home})`).join(', ') || 'none'}\n`);
+  for (const problem of checked.unset)
+    print(`${formatProblem(file, { ...problem, message: `note: ${problem.message}` })}\n`);
+  return 0;
+}
+
+async function consumer({ file, args: [name = ''], options }: Call): Promise<number> {
+  const { list, from, to, type } = options;
+  if (list !== true && [from, to, type].some((value) => value !== undefined)) {
+    throw new WrongUse('--from, --to and --type go with --list');
+  }
+  const config = loadConfig(file, list === true ? needsOfListing(name) : needsOfConsumer(name));
+  const known = config.sinks.map((sink) => sink.name);
+  if (!known.includes(name)) {
+    throw new WrongUse(`${file} has no sink "${name}"; its sinks are ${known.join(', ')}${didYouMean(name, known)}`);
+  }
+  if (list !== true) {
+    return runProcess(createLog(`consumer-${name}`), async (signal) => {
+      const { runConsumer } = await import('./consumers/main.ts');
+      return runConsumer(config, name, signal);
+    });
+  }
+  const { parseHour, printCommitted } = await import('./consumers/print-committed.ts');
+  const bound = (which: 'from' | 'to', text: string | boolean | undefined): number | null => {
+    const hour = typeof text === 'string' ? parseHour(text, which) : null;
+    if (typeof text === 'string' && hour === null)
+      throw new WrongUse(`--${which}: an hour is written 2026-11-23T14 (UTC), or a day 2026-11-23`);
+    return hour;
+  };
+  const pattern = typeof type === 'string' ? type : null;
+  const fault = pattern === null ? null : patternFault(pattern);
+  if (fault !== null) throw new WrongUse(`--type: ${fault}`);
+  return printCommitted(config, name, { from: bound('from', from), to: bound('to', to), type: pattern }, print);
+}
+
+// The configuration is checked before anything starts or is loaded.
+function runService(
+  name: string,
+  file: string,
+  needs: Needs,
+  service: (config: Config, signal: AbortSignal) => Promise<number>,
+): Promise<number> {
+  const config = loadConfig(file, needs);
+  return runProcess(createLog(name), (signal) => service(config, signal));
+}
+
+// Synchronous, so that nothing is lost when the process ends.
+function print(text: string): number {
+  writeFileSync(1, text);
+  return 0;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  let code = 0;
+  const program = new Command('waggle')
+    .description(manifest.description)
+    .version(manifest.version)
+    .addOption(new Option('--config <file>', 'the configuration').env('WAGGLE_CONFIG').default('waggle.yaml'))
+    .helpCommand(false)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 not done, 2 differs (topology), 64 wrong use, 70 a bug, 75 stopped with work left, 78 configuration.',
+    );
+  for (const { name, about, args = [], options = [], run } of subcommands) {
+    const command = program.command(name).description(about).copyInheritedSettings(program);
+    for (const argument of args) command.addArgument(argument);
+    for (const option of options) command.addOption(option);
+    command.action(async () => {
+      code = await run({ file: String(program.getOptionValue('config')), args: command.args, options: command.opts() });
+    });
+  }
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE; // commander has said why
+    const isUse = error instanceof WrongUse;
+    const isKnown = isUse || error instanceof ConfigInvalid;
+    process.stderr.write(
+      `${isKnown ? `${isUse ? 'error: ' : ''}${error.message}` : String(error instanceof Error ? error.stack : error)}\n`,
+    );
+    if (isUse) return EXIT_USAGE;
+    return isKnown ? EXIT_CONFIG : EXIT_SOFTWARE;
+  }
+}
+
+enableCompileCache();
+process.exitCode = await main(process.argv.slice(2));
