@@ -6,6 +6,7 @@ import { matcher } from '#core/patterns.ts';
 import type { ChainSettings } from '../chain/state.ts';
 import type { ObjectStore } from '../chain/store.ts';
 import { LogReader } from '../source/log-reader.ts';
+import { StreamConnection } from '../source/stream-client.ts';
 import type { Budget } from './budget.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { PartitionWriter } from './partition-writer.ts';
@@ -73,6 +74,7 @@ export class SiteReading implements AsyncDisposable {
       sink: sink.name,
       partitions,
       random: options.random,
+      connect: (...endpoint) => StreamConnection.connect(...endpoint),
       observe: (event) => this.#facts.reader(event),
       listener: {
         activated: async (partition) => this.#of(partition).activated(),

@@ -6,7 +6,7 @@ import { decodeBatch } from '#core/batch.ts';
 import type { SiteConfig } from '#core/config/config.ts';
 import { EVENTS_LOG, logStream } from '#topology/names.ts';
 import { fingerprint, type LogMessage, type PartitionListener, type Position } from './contract.ts';
-import { StreamConnection, type StreamMessage, type Subscribed } from './stream-client.ts';
+import type { StreamConnection, StreamEndpoint, StreamMessage, Subscribed } from './stream-client.ts';
 
 export interface LogReaderOptions {
   readonly site: SiteConfig;
@@ -20,7 +20,11 @@ export interface LogReaderOptions {
   readonly observe: (event: ReaderEvent) => void;
   /** A number in [0, 1): jitter. */
   readonly random: () => number;
+  /** `StreamConnection.connect`, or a script of what a broker may do. */
+  readonly connect: (endpoint: StreamEndpoint, deadline: number, ended: (why: string) => void) => Promise<Connected>;
 }
+
+export type Connected = Pick<StreamConnection, 'subscribe' | typeof Symbol.asyncDispose>;
 
 export type ReaderEvent =
   | { readonly kind: 'connected'; readonly site: string; readonly node: string }
@@ -56,7 +60,7 @@ export class LogReader implements AsyncDisposable {
   readonly #attached = new Map<number, Attached>();
   readonly #closing = new AbortController();
   readonly #done: Promise<void>;
-  #connection: StreamConnection | null = null;
+  #connection: Connected | null = null;
   #restart: ((partition: number) => void) | null = null;
 
   constructor(options: LogReaderOptions) {
@@ -111,7 +115,7 @@ export class LogReader implements AsyncDisposable {
     const stop = (): void => over.abort('closing');
     this.#closing.signal.addEventListener('abort', stop, { once: true });
     try {
-      const connection = await StreamConnection.connect(
+      const connection = await this.#options.connect(
         { ...node, username, password, vhost },
         CONNECT_DEADLINE_MS,
         (why) => over.abort(why),
@@ -138,13 +142,16 @@ export class LogReader implements AsyncDisposable {
       this.#restart = null;
       const connection = this.#connection;
       this.#connection = null;
-      for (const [partition, attached] of this.#attached) this.#detach(partition, attached);
+      for (const [partition, attached] of this.#attached) {
+        this.#detach(partition, attached);
+        attached.subscribed = null; // It went with its connection: the next has nothing to close.
+      }
       await connection?.[Symbol.asyncDispose]();
     }
   }
 
   /** Subscribes to the wanted partitions and takes them out of the set; true where a stream was missing. */
-  async #subscribeAll(connection: StreamConnection, wanted: Set<number>, signal: AbortSignal): Promise<boolean> {
+  async #subscribeAll(connection: Connected, wanted: Set<number>, signal: AbortSignal): Promise<boolean> {
     let missing = false;
     for (const partition of Array.from(wanted)) {
       if (signal.aborted) return missing;
@@ -180,7 +187,7 @@ export class LogReader implements AsyncDisposable {
     return missing;
   }
 
-  async #update(connection: StreamConnection, partition: number, active: boolean): Promise<Offset> {
+  async #update(connection: Connected, partition: number, active: boolean): Promise<Offset> {
     const attached = this.#of(partition);
     this.#detach(partition, attached);
     if (!active) return Offset.next();
@@ -212,7 +219,7 @@ export class LogReader implements AsyncDisposable {
    * past the end silently means "next", one below the start "first". So a plain reader attaches there: the first chunk of an
    * intact stream holds that message.
    */
-  async #check(connection: StreamConnection, partition: number, wanted: Position): Promise<Position | 'first'> {
+  async #check(connection: Connected, partition: number, wanted: Position): Promise<Position | 'first'> {
     const found = Promise.withResolvers<readonly StreamMessage[] | null>();
     const timer = setTimeout(() => found.resolve(null), ATTACH_DEADLINE_MS);
     const reader = await connection.subscribe({

@@ -31,7 +31,7 @@ export type Appended =
 /** `failed`: it is not known whether the events are on the disk; the caller must answer "retry", and they may still appear. */
 export type Synced = { readonly kind: 'synced' } | { readonly kind: 'failed'; readonly message: string };
 
-/** One record as the publisher reads it: `numbers` first … first+count-1. The payload is a view of a chunk that is not reused. */
+/** One record as the publisher reads it: `numbers` first … first+count-1. The payload is good until the next `read`: whoever keeps it copies it. */
 export interface SpoolRecord {
   readonly identity: string;
   readonly partition: number;

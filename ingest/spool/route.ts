@@ -230,7 +230,6 @@ export class Route implements SpoolReader {
       damaged: this.#options.damaged,
       unreadable: (error) => this.#options.unreadable(next, error),
       seen: (record, time) => mark(marks, record, time),
-      reuse: false,
     });
     this.#segment = next;
     return true;

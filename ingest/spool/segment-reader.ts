@@ -4,7 +4,7 @@ import type { SpoolRecord } from './contract.ts';
 import type { DiskFile } from './disk.ts';
 import type { Segment } from './segments.ts';
 
-export const CHUNK = 2048 * 1024;
+export const CHUNK = 1024 * 1024;
 /** Room before a chunk for the beginning of a record that the chunk before it ended with. */
 const HEADROOM = 128 * 1024;
 const EMPTY = Buffer.alloc(0);
@@ -28,8 +28,6 @@ export interface SegmentReaderOptions {
   readonly unreadable: (error: unknown) => void;
   /** Told of each record that is handed out. */
   readonly seen: (record: SpoolRecord, time: number) => void;
-  /** One buffer for all chunks: for a scan that keeps no record. */
-  readonly reuse: boolean;
 }
 
 /** Invariant: all records below `#at` were handed out, skipped or reported as damaged; `expected` is the number that should come next. */
@@ -73,15 +71,22 @@ export class SegmentReader {
     return this.#goodEnd;
   }
 
-  /** Appends records to `out`, about `maxBytes` of them, up to what was durable at the call. True where it got that far. */
+  /**
+   * Appends records to `out`, about `maxBytes` of them and of one chunk, up to what was durable at the call. True where it got that far.
+   * They are views of the chunk: good until the next call.
+   */
   async read(maxBytes: number, out: SpoolRecord[]): Promise<boolean> {
     const { durable: end, last } = this.#segment;
     let taken = 0;
     while (this.#at < end) {
-      if (this.#at < this.#base || this.#at >= this.#base + this.#length) await this.#load(CHUNK, end);
+      if (this.#at < this.#base || this.#at >= this.#base + this.#length) {
+        if (out.length > 0) return false;
+        await this.#load(CHUNK, end);
+      }
       taken += this.#parse(maxBytes - taken, last, end, out);
       if (taken >= maxBytes) return this.#at >= end;
       if (this.#at >= end) break;
+      if (out.length > 0) return false;
       // What is left of the chunk is the beginning of a record, or no record.
       await this.#load(Math.max(CHUNK, this.#view.size), end);
     }
@@ -177,14 +182,14 @@ export class SegmentReader {
     } else {
       await ahead?.read;
       const length = Math.min(wanted, end - this.#at);
-      const buffer = this.#options.reuse && length <= CHUNK ? this.#spare() : Buffer.allocUnsafeSlow(HEADROOM + length);
+      const buffer = length <= CHUNK ? this.#spare() : Buffer.allocUnsafeSlow(HEADROOM + length);
       await this.#fill(buffer, length, this.#at);
       this.#use(buffer.subarray(HEADROOM), length);
     }
     const position = this.#base + this.#length;
     const length = Math.min(CHUNK, end - position);
     if (length <= 0) return;
-    const buffer = this.#options.reuse ? this.#spare() : Buffer.allocUnsafeSlow(HEADROOM + length);
+    const buffer = this.#spare();
     this.#ahead = { buffer, length, read: this.#fill(buffer, length, position) };
   }
 
@@ -194,7 +199,7 @@ export class SegmentReader {
     this.#length = length;
   }
 
-  /** Of two that take turns. */
+  /** Of two that take turns: the chunk, and what is read ahead. */
   #spare(): Buffer {
     this.#spares.push(
       this.#spares.length < 2 ? Buffer.allocUnsafeSlow(HEADROOM + CHUNK) : (this.#spares.shift() ?? EMPTY),
@@ -248,7 +253,6 @@ export async function scanSegment(file: DiskFile, segment: Segment): Promise<voi
     damaged: () => undefined,
     unreadable: () => undefined,
     seen: () => undefined,
-    reuse: true,
   });
   try {
     while (!(await reader.read(CHUNK, [])));

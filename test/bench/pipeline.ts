@@ -129,7 +129,14 @@ async function ourTurn(config: Config, consumer: ConsumerProcess, events: number
     });
     const started = await running.linked;
     const work = [running, consumer.process].map((process) => processorTimer(process, events));
-    await until('all events are committed', () => committed(consumer) - before >= events, TURN_DEADLINE);
+    await until('all events are committed', () => committed(consumer) - before >= events, TURN_DEADLINE).catch(
+      (error: unknown) => {
+        const last = consumer.log.slice(-5).map((entry) => JSON.stringify(entry));
+        throw new Error(`${committed(consumer) - before} of ${events} events are committed; ${last.join('\n')}`, {
+          cause: error,
+        });
+      },
+    );
     const seconds = (performance.now() - started) / 1000;
     if (committed(consumer) - before > events) throw new Error('more events were committed than were spooled');
     return { perSecond: events / seconds, sender: work[0]?.() ?? 0, taker: work[1]?.() ?? 0 };

@@ -28,6 +28,15 @@ export class Generator {
     this.#options = options;
   }
 
+  /** Events in requests begun. */
+  get sent(): number {
+    return this.#next - 1;
+  }
+
+  get events(): number {
+    return this.#options.events;
+  }
+
   get name(): string {
     return this.#options.name;
   }

@@ -1,13 +1,11 @@
 // Exactly once, from acceptance to S3, whatever dies in between. The oracle is contiguous numbers: lost 0, repeated 0.
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runTopology } from '#topology/main.ts';
 import { until } from '../containers.ts';
-import { judge, readBucket, type Verdict } from './committed.ts';
-import type { ConsumerProcess } from './consumer-process.ts';
 import { Generator } from './generator.ts';
+import { CLEAN, settled, storm } from './storm.ts';
 import { deleteStreams, publishAgain, readStreams } from './streams.ts';
-import { AgentHost, PARTITIONS, startSystem, type SinkOf, type System } from './system.ts';
+import { AgentHost, PARTITIONS, startSystem, type System } from './system.ts';
 
 let system: System;
 beforeAll(async () => {
@@ -26,86 +24,12 @@ beforeAll(async () => {
 });
 afterAll(() => system?.[Symbol.asyncDispose]());
 
-/** Waits until everything acknowledged is committed, and then once more for what should not come. */
-async function settled(sink: SinkOf, generators: readonly Generator[], timeout: number): Promise<Verdict> {
-  const { direct } = sink;
-  await until(
-    'all that was acknowledged is committed',
-    async () => judge(await readBucket(direct), generators).lost.length === 0,
-    timeout,
-  );
-  // A repeat would be committed with the age of a window.
-  await delay(2 * direct.rotate.age);
-  return judge(await readBucket(direct), generators);
-}
-
-/** SIGKILL and a new start, seven times. */
-async function restarts(host: AgentHost): Promise<void> {
-  for (let i = 0; i < 7; i++) {
-    await delay(1_000 + 500 * i);
-    await host.kill();
-    await host.start();
-  }
-}
-
 /** Of a path-style request, without its bucket. */
 const keyOf = (path: string): string => decodeURIComponent(path.split('?', 1)[0]?.split('/').slice(2).join('/') ?? '');
 
-const CLEAN = { lost: [], repeated: [], invented: [] };
-
 describe('exactly once', () => {
-  test('20,000 events, two agents killed seven times each, the sink killed five times and scaled, brokers restarted, the link cut', async () => {
-    const sink = await system.sink('storm');
-    await using chicago = new AgentHost(sink.config, 'chicago', 'api-1');
-    await using east = new AgentHost(sink.config, 'us-east-1', 'api-2');
-    await Promise.all([chicago.start(), east.start()]);
-    let hurry = false;
-    const generators = [chicago, east].map(
-      (host, i) =>
-        new Generator({
-          target: () => host.http,
-          name: `storm-${i}`,
-          type: 'test.storm',
-          events: 10_000,
-          batch: 20,
-          pace: () => (hurry ? 0 : 180),
-        }),
-    );
-    const stop = new AbortController();
-    const sending = Promise.all(generators.map((generator) => generator.run(stop.signal)));
-    const instances: ConsumerProcess[] = [sink.consumer(), sink.consumer()];
-    const kill = async (index: number): Promise<void> => {
-      await instances.splice(index, 1)[0]?.kill('SIGKILL');
-    };
-    const consumers = async (): Promise<void> => {
-      for (let i = 0; i < 5; i++) {
-        await delay(2_500);
-        await kill(0);
-        instances.push(sink.consumer());
-        if (i === 1) instances.push(sink.consumer()); // 3 instances
-      }
-      await delay(2_000);
-      while (instances.length > 1) await instances.shift()?.kill('SIGTERM');
-    };
-    const brokers = async (): Promise<void> => {
-      await system.wan.cut();
-      await delay(20_000);
-      await system.wan.mend();
-      for (const site of [system.chicago, system.east]) {
-        await site.stop();
-        await site.start();
-      }
-    };
-    await Promise.all([restarts(chicago), restarts(east), consumers(), brokers()]);
-    hurry = true;
-    await sending;
-    const verdict = await settled(sink, generators, 120_000);
-    for (const instance of instances) await instance.kill('SIGTERM');
-    expect(verdict).toMatchObject(CLEAN);
-    expect(verdict.acknowledged + verdict.unknown).toBe(20_000);
-    expect(generators.flatMap((generator) => generator.surprises)).toEqual([]);
-    expect(chicago.starts + east.starts).toBe(16);
-  });
+  test('20,000 events, two agents killed seven times each, the sink killed five times and scaled, brokers restarted, the link cut', () =>
+    storm(system, 'storm', 20_000, 20));
 
   test('a site away throughout: agents move, and once it is back both sites hold everything', async () => {
     const sink = await system.sink('away');

@@ -126,6 +126,7 @@ function read(group: string, sink = new Sink(), password = 'test-files'): Sink {
     listener: sink,
     observe: (event) => sink.events.push(event),
     random: Math.random,
+    connect: (...endpoint) => StreamConnection.connect(...endpoint),
   });
   sink.reader = reader;
   open.push(reader);
@@ -242,13 +243,13 @@ describe('the reader', () => {
     expect(sink.numbers(0)).toEqual([1, 1]);
   });
 
-  test('comes back after the broker was killed', async () => {
+  test.each(['kill', 'stop'] as const)('comes back after a %s of the broker', async (end) => {
     await rebuild();
     const identity = identityAt(Date.now());
     await publish(0, identity, 1, 1);
-    const sink = read('killed');
+    const sink = read(`after-${end}`);
     await until('a message', () => sink.numbers(0).length === 1);
-    await site.kill();
+    await site[end]();
     await until('the reader noticed', () => sink.active.size === 0);
     await site.start();
     await connectAdmin();
