@@ -12,7 +12,7 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { lineArrival, lineType } from './event-line.ts';
 import { typeFault } from './event.ts';
-import { NumberSyntaxError, type NumberRange, countRanges, decodeRanges, encodeRanges } from './numbers.ts';
+import { NumberSyntaxError, type NumberRange, countRanges, decodeRanges, encodeRanges } from './number-ranges.ts';
 import { isUuidv7 } from './uuid.ts';
 
 export interface Batch {

@@ -59,7 +59,7 @@ export function dataEnvelope(named: NamedType, arrival: Arrival, time = arrival.
 }
 
 /** Bytes of the line, to make a writer of the right size. */
-export function dataLineLength(envelope: DataEnvelope, dataLength: number): number {
+function dataLineLength(envelope: DataEnvelope, dataLength: number): number {
   return envelope.head.length + UUID_LENGTH + envelope.tail.length + dataLength + CLOSE.length;
 }
 

@@ -1,13 +1,8 @@
 // Sets of numbers (positive safe integers) as intervals: what was seen, what is confirmed, what a batch carries.
 //
-// Text: set = [ range *("," range) ]; range = number / number "-" number; number = %x31-39 *DIGIT.
-// One text for one set: ranges ascend, never touch (1-2,3 is 1-3), and a range of one number is written as that number.
-//
 // In memory: sorted chunks of at most 512 intervals, each a Float64Array of first, last, first, last … A random insertion moves
 // half a chunk (4 KiB), whatever the size of the set; a set of few intervals is one small array.
-
-/** Inclusive at both ends. */
-export type NumberRange = readonly [first: number, last: number];
+import { countRanges, decodeRanges, encodeRanges, type NumberRange } from './number-ranges.ts';
 
 interface Chunk {
   /** Intervals in use. */
@@ -16,77 +11,6 @@ interface Chunk {
 }
 
 const CHUNK = 512;
-
-/** Where a text is no set of numbers: `at` is the offset of the first character that does not fit. */
-export class NumberSyntaxError extends Error {
-  override readonly name = 'NumberSyntaxError';
-  readonly at: number;
-  constructor(what: string, at: number) {
-    super(`numbers: ${what} at character ${at + 1}`);
-    this.at = at;
-  }
-}
-
-/** Strict. Throws NumberSyntaxError. An empty text is no ranges. */
-export function decodeRanges(text: string): NumberRange[] {
-  const ranges: NumberRange[] = [];
-  if (text === '') return ranges;
-  const number = /[1-9][0-9]{0,15}/y;
-  let at = 0;
-  const read = (): number => {
-    number.lastIndex = at;
-    const digits = number.exec(text)?.[0];
-    if (digits === undefined) throw new NumberSyntaxError('a number was expected', at);
-    const value = Number(digits);
-    if (!Number.isSafeInteger(value)) throw new NumberSyntaxError('a number above 2^53-1', at);
-    at += digits.length;
-    return value;
-  };
-  let previous = -1;
-  for (;;) {
-    const start = at;
-    const first = read();
-    if (first <= previous + 1) throw new NumberSyntaxError('a range that does not lie above the one before it', start);
-    let last = first;
-    if (text[at] === '-') {
-      at++;
-      const end = at;
-      last = read();
-      if (last <= first) throw new NumberSyntaxError('a range whose end is not above its start', end);
-    }
-    ranges.push([first, last]);
-    previous = last;
-    if (at === text.length) return ranges;
-    if (text[at] !== ',') throw new NumberSyntaxError('a comma was expected', at);
-    at++;
-  }
-}
-
-/** Of ascending, disjoint ranges; those that touch become one. */
-export function encodeRanges(ranges: Iterable<NumberRange>): string {
-  let text = '';
-  let first = 0;
-  let last = 0;
-  const put = (): void => {
-    if (first > 0) text += `${text === '' ? '' : ','}${first === last ? first : `${first}-${last}`}`;
-  };
-  for (const range of ranges) {
-    if (first > 0 && range[0] === last + 1) last = range[1];
-    else {
-      put();
-      [first, last] = range;
-    }
-  }
-  put();
-  return text;
-}
-
-/** How many numbers the ranges hold. */
-export function countRanges(ranges: Iterable<NumberRange>): number {
-  let count = 0;
-  for (const [first, last] of ranges) count += last - first + 1;
-  return count;
-}
 
 function check(first: number, last: number): void {
   if (!(Number.isSafeInteger(first) && Number.isSafeInteger(last) && first >= 1 && last >= first))

@@ -37,7 +37,6 @@ lock=/tmp/waggle-setup.$UID.lock
 . "$images/debian.sh"
 
 # --- what is said ---
-
 say() { printf 'setup: %s\n' "$*"; }
 fail() { # fail CODE LINE...
   local code=$1
@@ -61,6 +60,7 @@ run() {
 excerpt() { awk '{ line[NR] = $0 } END { for (i = 1; i <= NR; i++) if (i <= 10 || i > NR - 15) print "  | " line[i]; else if (i == 11) print "  | ..." }' "$1"; }
 
 # --- one at a time, and nothing half done left behind ---
+builders=() # process groups that work beside this script
 
 # The lock is held by this process and its builders, so that nobody clears the folder under a builder that outlived a killed set-up.
 begin() {
@@ -89,7 +89,6 @@ end() {
   done
   rmdir "$work" 2> /dev/null || true
 }
-builders=() # process groups that work beside this script
 group_is_gone() { ! kill -0 -- "-$1" 2> /dev/null; }
 
 # A root that was being made may still have /proc and the like mounted in it.

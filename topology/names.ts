@@ -18,13 +18,10 @@ export const EVENTS_UNROUTED = 'events.unrouted';
 export const SINK = 'sink';
 /** The dead-letter stream of a site. */
 export const DEAD_STREAM = 'events.dead-letters';
-/** Types that sinks leave out unless asked for. */
-export const INTERNAL_TYPES = 'waggle.**';
 export const PROBE_TYPE = 'waggle.probe';
 
 /** The stream of one partition of the log, 0 <= partition < log.partitions. */
 export const logStream = (partition: number): string => `events.log-${partition}`;
-export const sinkQueue = (sink: string): string => `sink.${sink}`;
 /** The cluster name of a site: federation's buffer queues carry it. */
 export const clusterName = (site: string): string => `waggle@${site}`;
 

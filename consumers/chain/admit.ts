@@ -1,5 +1,5 @@
 // Which events of a batch a window takes: repeats are dropped, exactly, whatever way they came.
-import type { NumberRange } from '#core/numbers.ts';
+import type { NumberRange } from '#core/number-ranges.ts';
 import type { Numbers } from './records.ts';
 import { bornBefore, type ChainState } from './state.ts';
 

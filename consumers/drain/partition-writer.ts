@@ -1,6 +1,6 @@
 // One partition of the log, from its messages to committed data objects. Who acks: nobody; the chain's commit holds the position,
 // and what is not committed is read again by whoever is active next.
-import { countRanges, type NumberRange } from '#core/numbers.ts';
+import { countRanges, type NumberRange } from '#core/number-ranges.ts';
 import type { RotateConfig } from '#core/config/config.ts';
 import type { TypeMatcher } from '#core/patterns.ts';
 import { lineArrival } from '#core/event-line.ts';

@@ -2,7 +2,8 @@
 import { linesOf } from '#core/batch.ts';
 import type { Batch } from '#core/batch.ts';
 import { lineHour } from '#core/event-line.ts';
-import { countRanges, type NumberRange, NumberSet } from '#core/numbers.ts';
+import { countRanges, type NumberRange } from '#core/number-ranges.ts';
+import { NumberSet } from '#core/numbers.ts';
 import type { Hour } from '../chain/keys.ts';
 import type { Position } from '../source/contract.ts';
 

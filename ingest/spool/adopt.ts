@@ -22,7 +22,7 @@ import { uuidTime } from '#core/uuid.ts';
 const CURSOR_LIMIT = 64 * 1024 * 1024;
 
 /** The folder cannot be used as it is; the message says what to do. */
-export class SpoolFormatError extends Error {
+class SpoolFormatError extends Error {
   override readonly name = 'SpoolFormatError';
 }
 

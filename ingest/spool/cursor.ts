@@ -6,7 +6,8 @@
 // The file is a hint: what it does not know is sent again, and dropped downstream as a repeat.
 // Invariant: each number is in at most one of the sets, and `settled` is their union.
 import { crc32 } from 'node:zlib';
-import { NumberSet, type NumberRange } from '#core/numbers.ts';
+import type { NumberRange } from '#core/number-ranges.ts';
+import { NumberSet } from '#core/numbers.ts';
 
 const VERSION = 1;
 

@@ -15,14 +15,14 @@ import { crc32 } from 'node:zlib';
 export const FORMAT_VERSION = 1;
 export const SEGMENT_HEADER = 64;
 export const RECORD_HEADER = 30;
-export const MAX_TYPE = 200;
+const MAX_TYPE = 200;
 /** Longest payload of a record that is believed when read. */
-export const MAX_PAYLOAD = 256 * 1024 * 1024;
+const MAX_PAYLOAD = 256 * 1024 * 1024;
 export const KIND_EVENTS = 1;
 export const KIND_END = 2;
 
 const MAGIC = Buffer.from('\xffWAGGLE\n', 'latin1');
-export const MARKER = Buffer.from([0xff, 0x57, 0xfe, 0x00]);
+const MARKER = Buffer.from([0xff, 0x57, 0xfe, 0x00]);
 const MARKER_WORD = MARKER.readUInt32LE(0);
 const NAME = /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.p(\d{1,6})\.(\d{6,9})\.e(\d{16})\.seg$/;
 

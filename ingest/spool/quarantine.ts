@@ -2,7 +2,7 @@
 import { replaceFile, type Disk } from './disk.ts';
 import { readOrZero, type Damage } from './segment-reader.ts';
 
-export const QUARANTINE = 'quarantine';
+const QUARANTINE = 'quarantine';
 /** A damaged place may be a whole segment; it goes into files of at most this much. */
 const PIECE = 4 * 1024 * 1024;
 

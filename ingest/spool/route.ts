@@ -1,5 +1,5 @@
 // One route over the segments: hands out their records in order, and knows what is settled. Who acks: the publisher, by `confirm`.
-import type { NumberRange } from '#core/numbers.ts';
+import type { NumberRange } from '#core/number-ranges.ts';
 import type { RouteLedger, SpoolReader, SpoolRecord } from './contract.ts';
 import { Settled, type Cursor } from './cursor.ts';
 import { errorCode, type Disk, type DiskFile, type SpoolClock } from './disk.ts';

@@ -4,7 +4,7 @@ import type { SpoolRecord } from './contract.ts';
 import type { DiskFile } from './disk.ts';
 import type { Segment } from './segments.ts';
 
-export const CHUNK = 1024 * 1024;
+const CHUNK = 1024 * 1024;
 /** Room before a chunk for the beginning of a record that the chunk before it ended with. */
 const HEADROOM = 128 * 1024;
 const EMPTY = Buffer.alloc(0);

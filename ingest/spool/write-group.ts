@@ -1,5 +1,5 @@
 // The appends that one write takes to the disk, as the bytes of their records. Pure but for its buffers.
-import { encodeRecordHead, extendRecord, KIND_EVENTS, RECORD_HEADER, sealRecord } from './format.ts';
+import { encodeRecordHead, extendRecord, KIND_EVENTS, RECORD_HEADER, sealRecord, SEGMENT_HEADER } from './format.ts';
 import type { EventGroup, Synced } from './contract.ts';
 import type { DiskFile } from './disk.ts';
 import type { Segment } from './segments.ts';
@@ -141,3 +141,7 @@ const EMPTY = Buffer.alloc(0);
 
 /** At most so many bytes on the disk. */
 export const groupBytes = (type: string, payload: Buffer): number => RECORD_HEADER + type.length + payload.length;
+
+export function newHome(identity: Identity): Home {
+  return { identity, planned: SEGMENT_HEADER, segment: null, file: null, named: false };
+}

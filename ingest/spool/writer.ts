@@ -12,18 +12,17 @@
 // 4. Groups reach the disk in the order of their numbers; a segment is begun only when everything before it is synced.
 // 5. After a second failure in a row those who wait are told `failed`; their bytes stay, and are tried again by timer. Appends are refused then,
 //    and until the reserve (room that a full disk is relieved by) is back, so that what is in memory is bounded.
-import type { Appended, EventGroup, Receipt, Refusal, SpoolEvent, SpoolLevel } from './contract.ts';
+import type { Appended, EventGroup, Receipt, SpoolEvent, SpoolLevel } from './contract.ts';
 import { errorCode, errorText, isFull, type Disk, type SpoolClock } from './disk.ts';
 import { encodeHeader, SEGMENT_HEADER } from './format.ts';
 import { createSegment, endSegment } from './open-segment.ts';
 import { Outage, type Down } from './outage.ts';
 import { Pending } from './pending.ts';
+import { refusalOf } from './refusal.ts';
 import type { Reserve } from './reserve.ts';
 import type { SegmentTable } from './segments.ts';
-import { BufferPool, groupBytes, WriteGroup, type Home, type Identity } from './write-group.ts';
+import { BufferPool, groupBytes, newHome, WriteGroup, type Home, type Identity } from './write-group.ts';
 
-/** Appended and not synced, at most: more is refused. */
-const PENDING_BYTES = 64 * 1024 * 1024;
 /** `memory` promises a sync within 100 ms; the sync itself takes some of it. */
 const SYNC_WITHIN = 50;
 const IDENTITY_LIFE = 24 * 60 * 60 * 1000;
@@ -92,7 +91,7 @@ export class Writer {
       events += count;
     }
     if (events === 0) throw new RangeError('spool: an append of no events');
-    const refusal = this.#refusal(bytes);
+    const refusal = refusalOf(bytes, this.#pending.bytes, this.#closing, this.down, this.#options.room);
     if (refusal) return refusal;
     const group = this.#groupFor(bytes);
     const { identity } = group.home;
@@ -107,18 +106,6 @@ export class Writer {
     else this.#syncWithin();
     this.#schedule();
     return { kind: 'appended', receipt, written: group.written.promise, synced: group.synced.promise };
-  }
-
-  #refusal(bytes: number): Appended | null {
-    if (this.#closing) return refused('closing', 'The agent stops and takes no more events.');
-    if (this.down) return refused('disk', this.down.message);
-    if (this.#pending.bytes > 0 && this.#pending.bytes + bytes > PENDING_BYTES)
-      return refused('disk', `The disk of the spool does not keep up: ${this.#pending.bytes} bytes wait for it.`);
-    if (this.#options.room(bytes)) return null;
-    return refused(
-      'full',
-      'The spool has reached its limit in bytes (spool.max). It takes events again when a site has confirmed some.',
-    );
   }
 
   /** Ends the open segment, so that it may go. Does nothing while something is pending. */
@@ -357,10 +344,4 @@ export class Writer {
     if (this.#strikes > 1) this.#retryLater();
     else this.#pump();
   }
-}
-
-const refused = (reason: Refusal, message: string): Appended => ({ kind: 'refused', reason, message });
-
-function newHome(identity: Identity): Home {
-  return { identity, planned: SEGMENT_HEADER, segment: null, file: null, named: false };
 }

@@ -158,13 +158,19 @@ function killGroup({ pid }: ChildProcess): void {
   }
 }
 
+/** With the reason of an abort. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${messageOf(error.cause)}`;
+}
+
 /** In the process of one benchmark: answers its figures. */
 async function runOne(name: string | undefined, quick: boolean): Promise<void> {
   const answer: Omit<Measured, 'benchmark' | 'about'> = await (
     benchmarks.find((each) => each.name === name)?.run(quick) ?? Promise.reject(new Error(`no benchmark ${name}`))
   ).then(
     (figures) => ({ figures, failure: null }),
-    (error: unknown) => ({ figures: [], failure: error instanceof Error ? error.message : String(error) }),
+    (error: unknown) => ({ figures: [], failure: messageOf(error) }),
   );
   process.send?.(answer);
 }

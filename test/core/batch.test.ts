@@ -13,7 +13,7 @@ import {
   linesOf,
 } from '#core/batch.ts';
 import { ownEventLine } from '#core/event-line.ts';
-import { countRanges, type NumberRange } from '#core/numbers.ts';
+import { countRanges, type NumberRange } from '#core/number-ranges.ts';
 import { uuidGenerator } from '#core/uuid.ts';
 
 const RECEIVED = Date.parse('2026-11-23T14:00:00.123Z');

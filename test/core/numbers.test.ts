@@ -1,13 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  NumberSet,
-  NumberSyntaxError,
-  type NumberRange,
-  countRanges,
-  decodeRanges,
-  encodeRanges,
-} from '#core/numbers.ts';
+import { NumberSyntaxError, type NumberRange, countRanges, decodeRanges, encodeRanges } from '#core/number-ranges.ts';
+import { NumberSet } from '#core/numbers.ts';
 
 const elements = (set: NumberSet): number[] => {
   const numbers: number[] = [];

@@ -1,6 +1,7 @@
 // What the chain remembers and forgets.
 import { describe, expect, it } from 'vitest';
-import { NumberSet, encodeRanges, type NumberRange } from '#core/numbers.ts';
+import { encodeRanges, type NumberRange } from '#core/number-ranges.ts';
+import { NumberSet } from '#core/numbers.ts';
 import { uuidv7 } from '#core/uuid.ts';
 import { admit } from '../../../consumers/chain/admit.ts';
 import type { Intent, Numbers } from '../../../consumers/chain/records.ts';

@@ -1,7 +1,7 @@
 // Batches as agents make them, for tests of what stands behind the stream.
 import { decodeBatch, encodeBatch } from '#core/batch.ts';
 import { ownEventLine } from '#core/event-line.ts';
-import { type NumberRange, countRanges } from '#core/numbers.ts';
+import { type NumberRange, countRanges } from '#core/number-ranges.ts';
 import { uuidGenerator, uuidv7 } from '#core/uuid.ts';
 import { randomFillSync } from 'node:crypto';
 import type { LogMessage } from '../../../consumers/source/contract.ts';
