@@ -37,6 +37,18 @@ export class Budget {
 
   take(bytes: number): void {
     this.#held += bytes;
+    this.#relieve();
+  }
+
+  release(bytes: number): void {
+    this.#held -= bytes;
+    // What came meanwhile may fill it by itself: nobody else would begin to write that.
+    this.#relieve();
+    if (!this.room) return;
+    for (const spender of this.#spenders) spender.resume();
+  }
+
+  #relieve(): void {
     if (this.#held < this.#limit / 2) return;
     // Open windows hold half of it: begin to write the largest, so that reading need not stop at the limit. What is being
     // written does not count, or a slow store would make ever smaller objects.
@@ -47,11 +59,5 @@ export class Budget {
       if (!spender.flushing && spender.open > (largest?.open ?? 0)) largest = spender;
     }
     if (open >= this.#limit / 2) largest?.flush();
-  }
-
-  release(bytes: number): void {
-    this.#held -= bytes;
-    if (!this.room) return;
-    for (const spender of this.#spenders) spender.resume();
   }
 }

@@ -1,5 +1,6 @@
 // One partition of the log, from its messages to committed data objects. Who acks: nobody; the chain's commit holds the position,
 // and what is not committed is read again by whoever is active next.
+import { aborted } from '#core/io/abort.ts';
 import { countRanges, type NumberRange } from '#core/number-ranges.ts';
 import type { RotateConfig } from '#core/config/config.ts';
 import type { TypeMatcher } from '#core/patterns.ts';
@@ -16,6 +17,7 @@ import type { Budget, Spender } from './budget.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { encodeGroups } from './encode.ts';
 import { OpenWindow } from './window.ts';
+import type { WriterEvent } from './writer-event.ts';
 
 export interface WriterOptions {
   readonly settings: ChainSettings;
@@ -26,7 +28,10 @@ export interface WriterOptions {
   readonly matches: TypeMatcher;
   readonly budget: Budget;
   readonly dead: DeadLetters;
+  /** Milliseconds since the epoch: what records and paths say. */
   readonly now: () => number;
+  /** Milliseconds that never step: ages. */
+  readonly tick: () => number;
   /** A fresh name of 16 or more of a-z 0-9. */
   readonly name: () => string;
   readonly observe: (event: WriterEvent) => void;
@@ -35,25 +40,6 @@ export interface WriterOptions {
   /** Give the partition up and ask for it again. */
   readonly restart: () => void;
 }
-
-export type WriterEvent =
-  | { readonly kind: 'recovered'; readonly partition: number; readonly n: number; readonly position: Position | null }
-  | {
-      readonly kind: 'committed';
-      readonly partition: number;
-      readonly n: number;
-      readonly objects: number;
-      readonly events: number;
-      readonly repeated: number;
-      readonly filtered: number;
-      readonly dead: number;
-      readonly bytes: number;
-      readonly ms: number;
-    }
-  | { readonly kind: 'superseded'; readonly partition: number }
-  | { readonly kind: 'moved-away'; readonly partition: number; readonly home: string }
-  | { readonly kind: 'trouble'; readonly partition: number; readonly trouble: Trouble }
-  | { readonly kind: 'failed'; readonly partition: number; readonly error: unknown };
 
 /** Records are pruned after 30 days: whoever slept so long must not write on what it knew. Far less is asked of it. */
 const STALE_MS = 3_600_000;
@@ -71,8 +57,9 @@ export class PartitionWriter implements Spender {
   /** Aborts with the attachment: recovery, and a flush that is under way. */
   #attachment = new AbortController();
   #state: ChainState | null = null;
-  /** When `#state` was last known to be the chain's newest. */
-  #knownAt = 0;
+  /** When `#state` was last known to be the chain's newest, by both clocks: one sleeps with the machine, one may be set. */
+  #knownAt = { now: 0, tick: 0 };
+  #looking = false;
   #window: OpenWindow | null = null;
   #flight: OpenWindow | null = null;
   #flushed: Promise<void> = Promise.resolve();
@@ -123,7 +110,7 @@ export class PartitionWriter implements Spender {
       return null;
     }
     this.#state = state;
-    this.#knownAt = now();
+    this.#knowsNow();
     const position = state.positions.get(site) ?? null;
     this.#observe({ kind: 'recovered', partition: this.#partition, n: state.n, position });
     return position ?? 'first';
@@ -141,7 +128,7 @@ export class PartitionWriter implements Spender {
 
   message(message: LogMessage): void {
     if (this.#state === null || this.#draining) return;
-    const window = (this.#window ??= new OpenWindow(this.#options.now(), this.#arrival(message)));
+    const window = (this.#window ??= new OpenWindow(this.#options.tick(), this.#arrival(message)));
     this.#admit(this.#state, window, message);
     const { rotate, budget } = this.#options;
     budget.take(message.bytes);
@@ -164,21 +151,29 @@ export class PartitionWriter implements Spender {
 
   /** Age is honoured without new traffic: called by a timer. */
   tick(): void {
-    if (this.#window !== null && this.#options.now() - this.#window.openedAt >= this.#options.rotate.age) this.flush();
+    if (this.#window !== null && this.#options.tick() - this.#window.openedAt >= this.#options.rotate.age) this.flush();
   }
 
   /** Asks the store whether the chain went on without this writer, and if so takes it up from there. */
   look(): void {
     const state = this.#state;
-    if (state === null || this.#flight !== null) return;
+    if (state === null || this.#flight !== null || this.#looking) return;
+    this.#looking = true;
     const { signal } = this.#attachment;
     const ask = async (): Promise<void> => {
       const n = await this.#run(newest(this.#options.settings), signal);
       if (signal.aborted || this.#flight !== null || this.#state === null) return;
-      if (n > this.#state.n) this.#options.restart();
-      else this.#knownAt = this.#options.now();
+      if (n > this.#state.n) this.#giveUp();
+      else {
+        this.#knowsNow();
+        this.#observe({ kind: 'fine', partition: this.#partition });
+      }
     };
-    ask().catch(() => {}); // aborted with the attachment
+    ask()
+      .catch(() => {}) // aborted with the attachment
+      .finally(() => {
+        this.#looking = false;
+      });
   }
 
   /** Begins to write the open window, unless one is being written: then it is looked at again afterwards. */
@@ -186,8 +181,8 @@ export class PartitionWriter implements Spender {
     const { budget } = this.#options;
     const window = this.#window;
     if (window === null || window.position === null || this.#flight !== null || this.#state === null) return;
-    if (this.#options.now() - this.#knownAt > STALE_MS) {
-      this.#options.restart();
+    if (this.#stale()) {
+      this.#giveUp();
       return;
     }
     this.#window = null;
@@ -197,7 +192,7 @@ export class PartitionWriter implements Spender {
       .catch((error: unknown) => {
         if (signal.aborted) return;
         this.#observe({ kind: 'failed', partition: this.#partition, error });
-        this.#options.restart();
+        this.#giveUp();
       })
       .finally(() => {
         this.#flight = null;
@@ -213,8 +208,7 @@ export class PartitionWriter implements Spender {
     while (this.#state !== null && !signal.aborted && (this.#window !== null || this.#flight !== null)) {
       this.flush();
       if (this.#flight === null) return; // it must recover first, and that is for the next
-      const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-      await Promise.race([this.#flushed, aborted]);
+      await Promise.race([this.#flushed, aborted(signal)]);
     }
   }
 
@@ -276,11 +270,11 @@ export class PartitionWriter implements Spender {
     if (signal.aborted) return;
     if (appended.kind === 'superseded') {
       this.#observe({ kind: 'superseded', partition: this.#partition });
-      this.#options.restart();
+      this.#giveUp();
       return;
     }
     this.#state = appended.state;
-    this.#knownAt = now();
+    this.#knowsNow();
     const { events, repeated, filtered } = window;
     const { n } = appended.state;
     const ms = now() - began;
@@ -302,7 +296,24 @@ export class PartitionWriter implements Spender {
   /** Beside the work, and never in its way: a sink may lack the right to delete, and old records cost little. */
   #prune(state: ChainState, attachment: AbortSignal): void {
     const signal = AbortSignal.any([attachment, AbortSignal.timeout(PRUNE_MS)]);
-    this.#run(prune(this.#options.settings, state, this.#options.now()), signal).catch(() => {});
+    const steps = prune(this.#options.settings, state, this.#options.now());
+    const quietly = { signal, concurrency: 4, trouble: () => {}, backoff: DEFAULT_BACKOFF };
+    runSteps(steps, this.#options.store, quietly).catch(() => {});
+  }
+
+  /** What was read behind the window that failed must not be committed over it. */
+  #giveUp(): void {
+    this.deactivated();
+    this.#options.restart();
+  }
+
+  #knowsNow(): void {
+    this.#knownAt = { now: this.#options.now(), tick: this.#options.tick() };
+  }
+
+  #stale(): boolean {
+    const { now, tick } = this.#options;
+    return Math.max(now() - this.#knownAt.now, tick() - this.#knownAt.tick) > STALE_MS;
   }
 
   #run<T>(steps: Steps<T>, signal: AbortSignal): Promise<T> {

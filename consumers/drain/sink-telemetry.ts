@@ -2,7 +2,7 @@
 import type { Telemetry } from '#core/io/telemetry.ts';
 import type { Position } from '../source/contract.ts';
 import type { ReaderEvent } from '../source/log-reader.ts';
-import type { WriterEvent } from './partition-writer.ts';
+import type { WriterEvent } from './writer-event.ts';
 
 export class SinkTelemetry {
   readonly #telemetry: Telemetry;
@@ -80,6 +80,9 @@ export class SinkTelemetry {
         events.inc({ stage: 'settle', route: sink, reason: 'filtered' }, event.filtered);
         events.inc({ stage: 'settle', route: sink, reason: 'dead' }, event.dead);
         this.#telemetry.fact('info', 'window.committed', { sink, ...event });
+        return;
+      case 'fine':
+        this.#troubles.delete(`partition ${partition}`);
         return;
       case 'superseded':
         this.#telemetry.fact(

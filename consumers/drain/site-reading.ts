@@ -23,6 +23,7 @@ export interface SiteReadingOptions {
   readonly dead: DeadLetters;
   readonly telemetry: Telemetry;
   readonly now: () => number;
+  readonly tick: () => number;
   readonly random: () => number;
   /** A fresh name of 16 or more of a-z 0-9. */
   readonly name: () => string;
@@ -56,6 +57,7 @@ export class SiteReading implements AsyncDisposable {
         budget: options.budget,
         dead: options.dead,
         now,
+        tick: options.tick,
         name: options.name,
         observe: (event) => {
           this.#facts.writer(event);

@@ -26,9 +26,9 @@ export interface DeadMessage {
 }
 
 export class OpenWindow {
-  /** Milliseconds since the epoch, of the first message. */
+  /** When the first message came, by a clock that never steps, milliseconds. */
   readonly openedAt: number;
-  /** When the oldest event of the window was taken by its agent, milliseconds since the epoch; `openedAt` where unknown. */
+  /** When the oldest event of the window was taken by its agent, milliseconds since the epoch. */
   readonly oldest: number;
   position: Position | null = null;
   /** Bytes of message bodies held, whatever of them is written. */

@@ -31,7 +31,7 @@ export interface PartitionListener {
   deactivated(partition: number): void;
   /** `positionLost`: the message at the committed position is not the one known (stream rebuilt, retention overtook, offset past the end): alarm; reading goes on at `first`. */
   positionLost(partition: number, wanted: Position, found: string): void;
-  /** Messages that retention deleted before they were read, by offset. */
+  /** Retention deleted messages before they were read: about so many, since the stream's own bookkeeping takes offsets too. */
   gap(partition: number, missing: bigint): void;
   message(message: LogMessage): void;
   /** A chunk is over: one credit is used up. The sink gives it back when it has room. */

@@ -1,9 +1,16 @@
 // Reads the log streams of one site for a sink: one single-active consumer for each partition, shared by all instances of the
 // sink. Survives closed connections, streams that are deleted and declared anew, and updates that come twice or not at all: every
 // attachment begins with `activated`, and nothing of an earlier one is delivered after it.
+//
+// Invariants
+// 1. An activation that comes to nothing (superseded, failed, moved away) is answered with "first", never with "next": the broker may
+//    attach there all the same, and what it then sends in between is either behind the position or follows it without a hole.
+// 2. The broker holds CREDIT_AT_START chunks' credit at each activation, whatever became of those before: it is counted, since credit
+//    outlives an attachment, and chunks that come between two of them use it up.
 import { Offset } from 'rabbitmq-stream-js-client';
 import { decodeBatch } from '#core/batch.ts';
 import type { SiteConfig } from '#core/config/config.ts';
+import { aborted, pause, unlessAborted } from '#core/io/abort.ts';
 import { EVENTS_LOG, logStream } from '#topology/names.ts';
 import { fingerprint, type LogMessage, type PartitionListener, type Position } from './contract.ts';
 import type { StreamConnection, StreamEndpoint, StreamMessage, Subscribed } from './stream-client.ts';
@@ -45,14 +52,20 @@ const ATTACH_DEADLINE_MS = 10_000;
 const RETRY_MS = { first: 200, most: 5_000 };
 const MISSING_RETRY_MS = 1_000;
 /** Chunks on their way for each partition; order is kept, and each chunk that is taken gives one back. */
-const CREDIT_AT_START = 4;
+const CREDIT_AT_START = 8;
+/** Offsets between two chunks that the stream's own bookkeeping may take. */
+const OWN_OFFSETS = 2n;
 
 interface Attached {
-  /** Grows with every attachment: what an older one still delivers is dropped. */
-  epoch: number;
+  /** Aborts with the attachment. */
+  scope: AbortController;
   /** Deliver only what lies behind this offset; null while no message may be delivered. */
   behind: bigint | null;
+  /** The next chunk may begin anywhere: the attachment is at the stream's first message. */
+  anywhere: boolean;
   subscribed: Subscribed | null;
+  /** Chunks that the broker may still send without asking. */
+  credit: number;
 }
 
 export class LogReader implements AsyncDisposable {
@@ -66,13 +79,22 @@ export class LogReader implements AsyncDisposable {
   constructor(options: LogReaderOptions) {
     this.#options = options;
     for (const partition of options.partitions)
-      this.#attached.set(partition, { epoch: 0, behind: null, subscribed: null });
+      this.#attached.set(partition, {
+        scope: new AbortController(),
+        behind: null,
+        anywhere: false,
+        subscribed: null,
+        credit: 0,
+      });
     this.#done = this.#run();
   }
 
-  /** The sink has room for so many more chunks of this partition. Chunks that were granted to an attachment go with it. */
+  /** The sink has room for so many more chunks of this partition; what it has not given back when an attachment ends is forgotten with it. */
   credit(partition: number, chunks: number): void {
-    this.#attached.get(partition)?.subscribed?.credit(chunks);
+    const attached = this.#of(partition);
+    if (attached.subscribed === null) return;
+    attached.credit += chunks;
+    attached.subscribed.credit(chunks);
   }
 
   /** Gives the partition up and asks for it again: after a refusal by the chain, what was read and not committed is read anew. */
@@ -115,26 +137,25 @@ export class LogReader implements AsyncDisposable {
     const stop = (): void => over.abort('closing');
     this.#closing.signal.addEventListener('abort', stop, { once: true });
     try {
-      const connection = await this.#options.connect(
-        { ...node, username, password, vhost },
-        CONNECT_DEADLINE_MS,
-        (why) => over.abort(why),
+      const connecting = this.#options.connect({ ...node, username, password, vhost }, CONNECT_DEADLINE_MS, (why) =>
+        over.abort(why),
       );
+      const connection = await unlessAborted(connecting, over.signal, (late) => late[Symbol.asyncDispose]());
       this.#connection = connection;
       connected();
       const wanted = new Set(partitions);
-      let wake = noop;
+      let asked = new AbortController();
       this.#restart = (partition) => {
         wanted.add(partition);
-        wake();
+        asked.abort();
       };
       while (!over.signal.aborted) {
         const missing = await this.#subscribeAll(connection, wanted, over.signal);
         if (over.signal.aborted) break;
-        const woken = new AbortController();
-        wake = () => woken.abort();
         if (wanted.size > 0 && !missing) continue;
-        await pause(missing ? MISSING_RETRY_MS : null, AbortSignal.any([over.signal, woken.signal]));
+        asked = new AbortController();
+        const woken = AbortSignal.any([over.signal, asked.signal]);
+        await (missing ? pause(MISSING_RETRY_MS, woken) : aborted(woken));
       }
       return String(over.signal.reason);
     } finally {
@@ -145,6 +166,7 @@ export class LogReader implements AsyncDisposable {
       for (const [partition, attached] of this.#attached) {
         this.#detach(partition, attached);
         attached.subscribed = null; // It went with its connection: the next has nothing to close.
+        attached.credit = 0;
       }
       await connection?.[Symbol.asyncDispose]();
     }
@@ -158,9 +180,12 @@ export class LogReader implements AsyncDisposable {
       const attached = this.#of(partition);
       const old = attached.subscribed;
       this.#detach(partition, attached);
+      attached.subscribed = null;
       await old?.close();
+      attached.credit = 0;
+      wanted.delete(partition);
       try {
-        attached.subscribed = await connection.subscribe({
+        const subscribing = connection.subscribe({
           stream: logStream(partition),
           offset: Offset.first(),
           single: {
@@ -170,10 +195,12 @@ export class LogReader implements AsyncDisposable {
           },
           chunk: (messages) => this.#chunk(partition, attached, messages),
         });
-        attached.subscribed.credit(CREDIT_AT_START);
-        wanted.delete(partition);
+        attached.subscribed = await unlessAborted(subscribing, signal);
+        this.#topUp(attached); // it may be active already
         this.#options.observe({ kind: 'stream-there', site: this.#options.site.name, stream: logStream(partition) });
       } catch (error) {
+        if (signal.aborted) return missing;
+        wanted.add(partition);
         missing = true;
         const why = error instanceof Error ? error.message : String(error);
         this.#options.observe({
@@ -190,28 +217,37 @@ export class LogReader implements AsyncDisposable {
   async #update(connection: Connected, partition: number, active: boolean): Promise<Offset> {
     const attached = this.#of(partition);
     this.#detach(partition, attached);
-    if (!active) return Offset.next();
-    const epoch = attached.epoch;
+    if (!active) return Offset.first();
+    const { signal } = attached.scope;
     let start: Position | 'first' | null;
     try {
       const position = await this.#options.listener.activated(partition);
-      start = position === null || position === 'first' ? position : await this.#check(connection, partition, position);
+      const known = position !== null && position !== 'first';
+      start = known ? await this.#check(connection, partition, position, signal) : position;
     } catch (error) {
-      // The client would answer with the offset of the subscription, and nothing would come of it: ask for the partition again.
-      if (attached.epoch === epoch) this.#failed(partition, error);
-      return Offset.next();
+      if (!signal.aborted) this.#failed(partition, error, signal);
+      return Offset.first();
     }
-    // Superseded meanwhile: whatever is answered, nothing of this attachment is delivered.
-    if (start === null || attached.epoch !== epoch) return Offset.next();
+    if (start === null || signal.aborted) return Offset.first();
     attached.behind = start === 'first' ? -1n : start.offset;
+    attached.anywhere = start === 'first';
+    this.#topUp(attached);
     return start === 'first' ? Offset.first() : Offset.offset(start.offset);
   }
 
-  #failed(partition: number, error: unknown): void {
+  #topUp(attached: Attached): void {
+    const missing = CREDIT_AT_START - attached.credit;
+    if (attached.behind === null || attached.subscribed === null || missing <= 0) return;
+    attached.credit += missing;
+    attached.subscribed.credit(missing);
+  }
+
+  /** Nothing would come of this activation: the partition is asked for again in a while. */
+  #failed(partition: number, error: unknown, signal: AbortSignal): void {
     const why = error instanceof Error ? error.message : String(error);
     this.#options.observe({ kind: 'activation-failed', site: this.#options.site.name, partition, why });
     const again = setTimeout(() => this.restart(partition), RETRY_MS.most);
-    this.#closing.signal.addEventListener('abort', () => clearTimeout(again), { once: true });
+    signal.addEventListener('abort', () => clearTimeout(again), { once: true });
   }
 
   /**
@@ -219,19 +255,25 @@ export class LogReader implements AsyncDisposable {
    * past the end silently means "next", one below the start "first". So a plain reader attaches there: the first chunk of an
    * intact stream holds that message.
    */
-  async #check(connection: Connected, partition: number, wanted: Position): Promise<Position | 'first'> {
+  async #check(
+    connection: Connected,
+    partition: number,
+    wanted: Position,
+    signal: AbortSignal,
+  ): Promise<Position | 'first'> {
     const found = Promise.withResolvers<readonly StreamMessage[] | null>();
-    const timer = setTimeout(() => found.resolve(null), ATTACH_DEADLINE_MS);
-    const reader = await connection.subscribe({
+    const subscribing = connection.subscribe({
       stream: logStream(partition),
       offset: Offset.offset(wanted.offset),
       single: null,
       chunk: (messages) => found.resolve(messages),
     });
+    const reader = await unlessAborted(subscribing, signal, (late) => late.close());
+    const timer = setTimeout(() => found.resolve(null), ATTACH_DEADLINE_MS);
     let messages: readonly StreamMessage[] | null;
     try {
       reader.credit(1);
-      messages = await found.promise;
+      messages = await unlessAborted(found.promise, signal);
     } finally {
       clearTimeout(timer);
       await reader.close();
@@ -244,19 +286,26 @@ export class LogReader implements AsyncDisposable {
   }
 
   #chunk(partition: number, attached: Attached, messages: readonly StreamMessage[]): void {
-    const epoch = attached.epoch;
+    attached.credit--;
+    const { signal } = attached.scope;
+    const first = messages[0]?.offset;
+    if (attached.behind === null || first === undefined) return;
+    const missing = first - attached.behind - 1n;
+    if (missing > OWN_OFFSETS && !attached.anywhere) this.#options.listener.gap(partition, missing);
+    attached.anywhere = false;
     for (const message of messages) {
-      // `behind` may change within the loop: the listener may give the partition up.
-      if (attached.behind === null || attached.epoch !== epoch) return;
+      // The listener may give the partition up within the loop.
+      if (signal.aborted || attached.behind === null) return;
       if (message.offset <= attached.behind) continue;
       attached.behind = message.offset;
       this.#options.listener.message(toLogMessage(partition, message));
     }
-    if (attached.epoch === epoch && attached.behind !== null) this.#options.listener.chunkEnd(partition);
+    if (!signal.aborted) this.#options.listener.chunkEnd(partition);
   }
 
   #detach(partition: number, attached: Attached): void {
-    attached.epoch++;
+    attached.scope.abort();
+    attached.scope = new AbortController();
     attached.behind = null;
     this.#options.listener.deactivated(partition);
   }
@@ -298,15 +347,4 @@ function toLogMessage(partition: number, message: StreamMessage): LogMessage {
     body: message.content,
   });
   return { partition, offset: message.offset, batch, bytes: message.content.length };
-}
-
-const noop = (): void => {};
-
-/** Waits so many milliseconds (null: for ever), or until the signal. */
-function pause(ms: number | null, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) return Promise.resolve();
-  const timer = ms === null ? undefined : setTimeout(resolve, ms);
-  signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise.finally(() => clearTimeout(timer));
 }

@@ -10,7 +10,8 @@ import { listCommitted } from '../../../consumers/chain/list.ts';
 import { DEFAULT_HORIZON, RECORDS_KEPT, SNAPSHOT_EVERY } from '../../../consumers/chain/state.ts';
 import { StoreUnavailable, type ObjectStore } from '../../../consumers/chain/store.ts';
 import { Budget } from '../../../consumers/drain/budget.ts';
-import { PartitionWriter, type WriterEvent, type WriterOptions } from '../../../consumers/drain/partition-writer.ts';
+import { PartitionWriter, type WriterOptions } from '../../../consumers/drain/partition-writer.ts';
+import type { WriterEvent } from '../../../consumers/drain/writer-event.ts';
 import type { DeadMessage } from '../../../consumers/drain/window.ts';
 import { identityAt, invalidMessage, makeMessage } from './batches.ts';
 
@@ -52,6 +53,7 @@ interface Bench {
   readonly credits: () => number;
   readonly restarts: () => number;
   now: number;
+  tick: number;
 }
 
 function bench(parts: Partial<WriterOptions> = {}): Bench {
@@ -67,7 +69,14 @@ function bench(parts: Partial<WriterOptions> = {}): Bench {
     snapshotEvery: SNAPSHOT_EVERY,
     recordsKept: RECORDS_KEPT,
   };
-  const made: Bench = { events, dead, credits: () => credits, restarts: () => restarts, now: Date.now() } as Bench;
+  const made: Bench = {
+    events,
+    dead,
+    credits: () => credits,
+    restarts: () => restarts,
+    now: Date.now(),
+    tick: 0,
+  } as Bench;
   const writer = new PartitionWriter({
     settings,
     site: 'chicago',
@@ -82,6 +91,7 @@ function bench(parts: Partial<WriterOptions> = {}): Bench {
       async [Symbol.asyncDispose]() {},
     },
     now: () => made.now,
+    tick: () => made.tick,
     name: () => randomBytes(10).toString('hex'),
     observe: (event) => events.push(event),
     credit: () => credits++,
@@ -138,7 +148,8 @@ describe('a partition', () => {
     );
     made.writer.tick();
     expect(commits(made)).toBe(0);
-    made.now += 60_000;
+    made.now -= 3_600_000; // the machine's clock is set back; ages do not see it
+    made.tick += 60_000;
     made.writer.tick();
     await vi.waitFor(() => expect(commits(made)).toBe(1));
     expect((await committed()).numbers).toEqual([1, 2, 3, 4, 7, 8]);
@@ -241,6 +252,38 @@ describe('a partition', () => {
     expect((await committed()).numbers).toEqual(range(1, 5));
     const next = bench();
     expect(await next.writer.activated()).toMatchObject({ offset: 0n });
+  });
+
+  test('commits nothing over a window that could not be written', async () => {
+    const made = bench({ rotate: { size: 1024 ** 2, count: 3, age: DAY } });
+    await made.writer.activated();
+    vi.spyOn(store, 'createIfAbsent').mockRejectedValueOnce(new RangeError('out of memory'));
+    made.writer.message(makeMessage(0, { identity, ranges: [[1, 3]] }));
+    made.writer.message(makeMessage(1, { identity, ranges: [[4, 6]] })); // full as well, behind it
+    await vi.waitFor(() => expect(made.restarts()).toBe(1));
+    expect((await committed()).numbers).toEqual([]);
+    expect(await made.writer.activated()).toBe('first');
+  });
+
+  test('recovers before it writes on what it knew before a long sleep', async () => {
+    const made = bench();
+    await made.writer.activated();
+    made.writer.message(makeMessage(0, { identity, ranges: [[1, 3]] }));
+    made.now += 40 * DAY;
+    made.writer.flush();
+    expect(made.restarts()).toBe(1);
+    expect((await committed()).numbers).toEqual([]);
+  });
+
+  test('asks about its chain once at a time, and says when the store answers again', async () => {
+    const made = bench();
+    await made.writer.activated();
+    const away = vi.spyOn(store, 'list').mockRejectedValue(new StoreUnavailable('the folder is away'));
+    for (let i = 0; i < 20; i++) made.writer.look();
+    await vi.waitFor(() => expect(made.events.at(-1)?.kind).toBe('trouble'));
+    expect(away.mock.calls.length).toBeLessThan(5);
+    away.mockRestore();
+    await vi.waitFor(() => expect(made.events.at(-1)?.kind).toBe('fine'), { timeout: 5_000 });
   });
 
   test('notices by itself that its chain went on elsewhere', async () => {

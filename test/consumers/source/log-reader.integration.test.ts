@@ -296,6 +296,25 @@ describe('the reader', () => {
     expect(sink.lost).toEqual([`2: ${young}:3`]);
   });
 
+  test('misses nothing where another instance comes and goes while the position is looked for', async () => {
+    await rebuild();
+    const identity = identityAt(Date.now());
+    let published = 0;
+    const publishNext = (): Promise<void> => publish(1, identity, ++published, published);
+    for (let i = 0; i < 20; i++) await publishNext();
+    const sink = new Sink();
+    sink.positions.set(1, { offset: 100_000_000n, identity, first: 1 }); // beyond the end: looked for until a deadline
+    read('come-and-go', sink);
+    await until('it looks', () => sink.active.has(1));
+    const other = read('come-and-go');
+    await until('another came', () => other.active.size > 0);
+    await other.reader?.[Symbol.asyncDispose]();
+    while (sink.numbers(1).length === 0) await publishNext();
+    for (let i = 0; i < 20; i++) await publishNext();
+    await until('all of it', () => sink.numbers(1).length >= published);
+    expect(sink.numbers(1)).toEqual(Array.from({ length: published }, (_, i) => i + 1));
+  }, 60_000);
+
   test('hands over what is no batch, and goes on behind it', async () => {
     await rebuild();
     channel.publish(EVENTS_LOG, '0', Buffer.from('not ours'), { persistent: true });

@@ -24,6 +24,8 @@ function streamMessage(offset: number, number = offset + 1): StreamMessage {
 
 let subscriptions: Subscription[] = [];
 let closed = 0;
+/** Chunks that the broker was allowed. */
+let credit = 0;
 let end: (why: string) => void = () => {};
 let reader: LogReader;
 let events: ReaderEvent[] = [];
@@ -60,11 +62,12 @@ beforeEach(async () => {
   subscriptions = [];
   events = [];
   closed = 0;
+  credit = 0;
   sink = new Sink();
   const connected: Connected = {
     subscribe: async (subscription) => {
       subscriptions.push(subscription);
-      return { credit() {}, close: async () => void closed++ };
+      return { credit: (chunks) => void (credit += chunks), close: async () => void closed++ };
     },
     async [Symbol.asyncDispose]() {},
   };
@@ -140,6 +143,29 @@ describe('consumer updates', () => {
     expect(sink.messages).toEqual(['message 0', 'message 0']);
   });
 
+  test('credit is full at each activation, whatever became of what was granted before', async () => {
+    expect(credit).toBe(0);
+    await update(true);
+    const full = credit;
+    expect(full).toBeGreaterThan(0);
+    chunk(0); // taken, and never given back by the sink
+    await update(false);
+    chunk(1); // on its way when the partition was taken away
+    await update(true);
+    expect(credit).toBe(full + 2);
+  });
+
+  test('an activation that comes to nothing never sends the broker to the end of the stream', async () => {
+    const held = Promise.withResolvers<'first'>();
+    sink.answer = () => held.promise;
+    const superseded = update(true);
+    await update(false);
+    held.resolve('first');
+    expect(await superseded).toMatchObject({ type: 'first' });
+    sink.answer = async () => null;
+    expect(await update(true)).toMatchObject({ type: 'first' });
+  });
+
   test('an offset that comes again within an attachment is dropped', async () => {
     await update(true);
     chunk(0, 1, 2);
@@ -195,6 +221,24 @@ describe('the committed position', () => {
     chunk(0, 1);
     expect(sink.calls).toContain('lost');
     expect(sink.messages).toEqual(['message 0', 'message 1']);
+  });
+
+  test('counts what retention deleted between two chunks, and not what the stream itself takes', async () => {
+    await update(true);
+    chunk(3, 4); // the first chunk may begin anywhere
+    chunk(6); // bookkeeping
+    expect(sink.calls.some((call) => call.startsWith('gap'))).toBe(false);
+    chunk(20);
+    expect(sink.calls).toContain('gap 13');
+  });
+
+  test('is looked for no longer when the partition is taken away meanwhile', async () => {
+    sink.answer = async () => wanted;
+    const answered = update(true);
+    await vi.waitFor(() => expect(subscriptions).toHaveLength(2));
+    await update(false);
+    expect(await answered).toMatchObject({ type: 'first' });
+    await vi.waitFor(() => expect(closed).toBe(1));
   });
 
   test('counts what retention deleted before it was read', async () => {
