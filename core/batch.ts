@@ -10,7 +10,7 @@
 //   seq       ranges (core/numbers.ts), at most 1,024 bytes; line i carries the i-th number
 // body = 1*500(event LF), at most 256 KiB before compression, unless it is one event alone.
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { lineArrival, lineType } from './event-line.ts';
+import { isEventLine, lineType } from './event-line.ts';
 import { typeFault } from './event.ts';
 import { NumberSyntaxError, type NumberRange, countRanges, decodeRanges, encodeRanges } from './number-ranges.ts';
 import { isUuidv7 } from './uuid.ts';
@@ -156,7 +156,7 @@ function decodeSeq(text: string): NumberRange[] | string {
   }
 }
 
-/** The one type of `count` lines, each an event with its arrival. */
+/** The one type of `count` lines, each an event of which every reader finds type, arrival and hour. */
 function commonType(body: Buffer, count: number): string | { readonly fault: string } {
   const ends = lineEnds(body, count);
   if (ends === null) return { fault: `the body is not ${count} lines` };
@@ -165,7 +165,7 @@ function commonType(body: Buffer, count: number): string | { readonly fault: str
   let start = 0;
   for (let i = 0; i < count; i++) {
     const end = ends[i] as number; // count ends
-    if (lineArrival(body, start, end) === null) return { fault: `line ${i + 1} is no event of waggle` };
+    if (!isEventLine(body, start, end)) return { fault: `line ${i + 1} is no event of waggle` };
     if (i > 0 && lineType(body, start, end) !== type) return { fault: `line ${i + 1} is of another type than line 1` };
     start = end;
   }

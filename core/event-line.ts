@@ -232,6 +232,13 @@ export function lineArrival(body: Buffer, start = 0, end = body.length): number 
   return parseTime(parseFirst(body, start, end)?.receivedat ?? '');
 }
 
+/** Whether `lineHour` answers for the line at start … end: the one test of what a sink accepts as an event of ours. */
+export function isEventLine(body: Buffer, start: number, end: number): boolean {
+  const stop = typeEnd(body, start, end);
+  if (stop > 0 && headIsWhole(body, stop, end)) return true;
+  return parseTime(parseFirst(body, start, end)?.receivedat ?? '') !== null;
+}
+
 /** The type of the line at start … end, or null where it is no event of ours. */
 export function lineType(body: Buffer, start: number, end: number): string | null {
   const stop = typeEnd(body, start, end);
@@ -241,15 +248,13 @@ export function lineType(body: Buffer, start: number, end: number): string | nul
 
 /**
  * Hours since the epoch under which the line at start … end is stored (see eventHour). Lines in our order are read at their offsets,
- * others are parsed. Throws TypeError for what is no event of ours: call it for lines of a decoded batch, which has none.
+ * others are parsed. Throws TypeError where `isEventLine` is false: a decoded batch has no such line.
  */
 export function lineHour(body: Buffer, start: number, end: number): number {
   const stop = typeEnd(body, start, end);
-  if (stop > 0) {
-    const received = receivedFrom(body, stop, end);
+  if (stop > 0 && headIsWhole(body, stop, end)) {
     const time = stop + RECEIVED.length + RECEIVED_LENGTH + TIME.length;
-    if (!Number.isNaN(received) && holds(body, time - TIME.length, TIME_BYTES))
-      return eventHour(timeFromBytes(body, time, body.indexOf(QUOTE, time)), received);
+    return eventHour(timeFromBytes(body, time, body.indexOf(QUOTE, time)), receivedFrom(body, stop, end));
   }
   const event = parseFirst(body, start, end);
   const received = event === null ? null : parseTime(event.receivedat);
@@ -270,6 +275,13 @@ function typeEnd(body: Buffer, start: number, end: number): number {
 function holds(body: Buffer, at: number, bytes: Uint8Array): boolean {
   for (let i = 0; i < bytes.length; i++) if (body[at + i] !== bytes[i]) return false;
   return true;
+}
+
+/** Whether arrival and time follow the type whose quote is at `stop`, each where our order has it. */
+function headIsWhole(body: Buffer, stop: number, end: number): boolean {
+  return (
+    !Number.isNaN(receivedFrom(body, stop, end)) && holds(body, stop + RECEIVED.length + RECEIVED_LENGTH, TIME_BYTES)
+  );
 }
 
 /** `stop`: the quote behind the type. NaN where there is no timestamp of ours. */

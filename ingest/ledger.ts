@@ -56,7 +56,7 @@ export function createLedger(telemetry: Telemetry): (stats: SpoolStats) => void 
           'error',
           'ledger.imbalance',
           { ...route, imbalance: difference },
-          `the ledger of route ${route.route} does not balance: ${difference} events; please report this with the output of waggle spool check`,
+          `the ledger of route ${route.route} does not balance: ${difference} events; please keep a copy of the spool's folder and report this with the output of /status`,
         );
     }
     alarmed = wrong;

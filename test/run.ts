@@ -42,6 +42,8 @@ export const closingLine = ({ passed, failed, skipped }: Count): string =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 
 const kinds = ['unit', 'integration', 'e2e', 'long'];
+/** Vitest prints when a file of tests is done. */
+const SILENCE_MINUTES = 20;
 const root = join(import.meta.dirname, '..');
 
 async function main(args: readonly string[]): Promise<number> {
@@ -85,11 +87,23 @@ function readReport(file: string): Report | null {
 // Signals go to the child; we end after it, with what it left swept.
 function run(command: string, args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child: ChildProcess = spawn(command, args, { cwd: root, stdio: 'inherit' });
+    const colour = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {};
+    const env = { ...process.env, ...colour };
+    const child: ChildProcess = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
+    // A run that hangs must end: vitest's own time-outs are timers of the process that hangs.
+    const silence = setTimeout(() => {
+      console.error(`no output for ${SILENCE_MINUTES} minutes: ending the tests`);
+      child.kill('SIGKILL');
+    }, SILENCE_MINUTES * 60_000);
+    child.stdout?.on('data', (data: Buffer) => {
+      process.stdout.write(data);
+      silence.refresh();
+    });
     const forward = (signal: NodeJS.Signals): boolean => child.kill(signal);
     process.on('SIGINT', forward).on('SIGTERM', forward);
     child.once('error', reject);
     child.once('exit', (code) => {
+      clearTimeout(silence);
       process.off('SIGINT', forward).off('SIGTERM', forward);
       resolve(code ?? 1);
     });

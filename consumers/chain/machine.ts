@@ -59,9 +59,12 @@ export interface ChainRead {
   readonly pending: Intent | null;
 }
 
+const GONE =
+  'it is not there, though newer records are: something else deletes here (a lifecycle rule of the bucket?). Exempt _waggle/ from it, and restore this object from an earlier version or a backup; where that cannot be, only a sink of another name can start anew';
+
 /** Reads without changing anything: for those that stand by, and for lists. Throws RecordInvalid. */
 export function* readChain(settings: ChainSettings): Steps<ChainRead> {
-  for (;;) {
+  for (let before: string | null = null; ;) {
     const [newest] = yield* list(chainPrefix(settings), '', 1);
     if (newest === undefined) return { state: emptyState(settings.home), pending: null };
     const head = parseRecordKey(settings, newest);
@@ -70,9 +73,16 @@ export function* readChain(settings: ChainSettings): Steps<ChainRead> {
     const base = committed - (committed % settings.snapshotEvery);
     const numbers = Array.from({ length: committed - Math.max(base, 1) + 1 }, (_, i) => Math.max(base, 1) + i);
     const keys = numbers.map((n) => recordKey(settings, n, 'commit'));
-    const records = yield* getAll(head.kind === 'commit' ? keys : [...keys, newest]);
-    // Gone since it was listed: a reader so slow that it was pruned. It reads again.
-    if (records.some((bytes) => bytes === null)) continue;
+    const wanted = head.kind === 'commit' ? keys : [...keys, newest];
+    const records = yield* getAll(wanted);
+    const absent = wanted.find((_, i) => records[i] === null);
+    if (absent !== undefined) {
+      // Gone since it was listed: a reader so slow that it was pruned. It reads again. Pruning follows a newer record, so under the
+      // same newest one nobody pruned it.
+      if (newest === before) throw new RecordInvalid(absent, '', GONE);
+      before = newest;
+      continue;
+    }
     const commits = numbers.map((n, i) => decodeCommit(settings, n, keys[i] ?? '', records[i] ?? Buffer.alloc(0)));
     const first = commits[0];
     if (base > 0 && first !== undefined && first.snapshot === null)

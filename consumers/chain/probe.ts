@@ -1,6 +1,6 @@
 // Tries at start whether a store really refuses a second create. One that does not breaks the chain in silence: the consumer then exits 78.
 import { sinkPrefix } from './keys.ts';
-import type { Created, ObjectStore } from './store.ts';
+import { StoreUnavailable, type Created, type ObjectStore } from './store.ts';
 
 export type Probe = { readonly kind: 'exclusive' } | { readonly kind: 'unsafe'; readonly message: string };
 
@@ -28,6 +28,10 @@ async function probeKey(store: ObjectStore, key: string, signal: AbortSignal): P
   const late = bodies.pop() ?? Buffer.alloc(0);
   const results: Created[] = await Promise.all(bodies.map((bytes) => store.createIfAbsent(key, bytes, signal)));
   const there = await store.get(key, signal);
+  // Nobody was answered, and nothing is there: the store was away for a moment, which says nothing of how it creates.
+  const lost = results.flatMap((result) => (result.kind === 'unknown' ? [result.message] : []));
+  if (there === null && lost.length === results.length)
+    throw new StoreUnavailable(`no create of ${key} was answered, and the object is not there: ${lost[0] ?? ''}`);
   results.push(await store.createIfAbsent(key, late, signal));
   const after = await store.get(key, signal);
   const won = results.flatMap((result, i) => (result.kind === 'created' ? [i] : []));

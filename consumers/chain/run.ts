@@ -64,39 +64,66 @@ async function performAll(operations: readonly Operation[], store: ObjectStore, 
   return answers;
 }
 
+/** What is asked of the store, for messages. */
+export interface About {
+  readonly kind: Operation['kind'];
+  readonly key: string;
+}
+
+const about = (operation: Operation): About => ({
+  kind: operation.kind,
+  key: operation.kind === 'list' ? operation.prefix : operation.key,
+});
+
 async function settle(operation: Operation, store: ObjectStore, run: Run): Promise<Answer> {
   const repeated = operation.kind === 'create' ? operation.attempt : 0;
   if (operation.kind === 'create' && repeated > 0) {
     const why = run.lost.get(operation.key) ?? 'no answer';
-    await pause('unknown', `tried ${repeated} times, and the object is not there: ${why}`, operation, repeated, run);
+    const message = `tried ${repeated} times, and the object is not there: ${why}`;
+    await pause('unknown', message, about(operation), repeated, run);
   }
+  const answer = await untilStore(about(operation), () => perform(operation, store, run.signal), run);
+  if (operation.kind === 'create' && answer.kind === 'unknown') run.lost.set(operation.key, answer.message);
+  return answer;
+}
+
+/** Tries again until the store has answered. Rejects with the signal's reason, or with what is no trouble of the store. */
+export async function untilStore<T>(
+  what: About,
+  work: () => Promise<T>,
+  options: Omit<RunOptions, 'concurrency'>,
+): Promise<T> {
+  const { signal } = options;
   for (let failures = 1; ; failures++) {
+    signal.throwIfAborted();
     try {
-      const answer = await perform(operation, store, run.signal);
-      if (operation.kind === 'create' && answer.kind === 'unknown') run.lost.set(operation.key, answer.message);
-      return answer;
+      return await work();
     } catch (error) {
-      run.signal.throwIfAborted();
-      if (error instanceof StoreUnavailable) await pause('unavailable', error.message, operation, failures, run);
-      else if (error instanceof StoreRefused) await pause('refused', error.message, operation, failures, run);
-      else throw error;
+      signal.throwIfAborted();
+      const kind = troubleOf(error);
+      if (kind === null || !(error instanceof Error)) throw error;
+      await pause(kind, error.message, what, failures, options);
     }
   }
+}
+
+function troubleOf(error: unknown): 'unavailable' | 'refused' | null {
+  if (error instanceof StoreUnavailable) return 'unavailable';
+  return error instanceof StoreRefused ? 'refused' : null;
 }
 
 /** Jitter below a bound that doubles, so that writers which lost the store together do not come back together. */
 async function pause(
   kind: Trouble['kind'],
   message: string,
-  operation: Operation,
+  { kind: operation, key }: About,
   failures: number,
-  run: Run,
+  run: Omit<RunOptions, 'concurrency'>,
 ): Promise<void> {
   const { first, most } = run.backoff;
   const bound = Math.min(most, first * 2 ** Math.min(failures - 1, 20));
   const wait = Math.ceil(bound * (0.5 + Math.random() / 2));
-  const key = operation.kind === 'list' ? operation.prefix : operation.key;
-  run.trouble({ kind, message, operation: operation.kind, key, wait });
+  run.trouble({ kind, message, operation, key, wait });
   await delay(wait, undefined, { signal: run.signal }).catch(() => run.signal.throwIfAborted());
 }
 

@@ -4,13 +4,26 @@ import { zstdCompress } from 'node:zlib';
 import type { WindowObject } from '../chain/machine.ts';
 import type { Group } from './window.ts';
 
+/** node:zlib takes lengths modulo 2^32 and says nothing; what a signed length holds is safe. `rotate.size` is far below. */
+const MOST_BYTES = 2 ** 31 - 1;
+
 const compress = promisify(zstdCompress);
 
-/** Compresses on the thread pool, one group after the other: only one group stands in memory twice. */
+/**
+ * Compresses on the thread pool, one group after the other: only one group stands in memory twice. Rejects with RangeError for a group
+ * that is too large, and with zlib's error where not all of it was taken: nothing of the window is written then.
+ */
 export async function encodeGroups(groups: Iterable<Group>): Promise<WindowObject[]> {
   const objects: WindowObject[] = [];
   for (const { type, hour, count, numbers, pieces } of groups) {
-    objects.push({ type, hour, count, numbers, bytes: await compress(Buffer.concat(pieces)) });
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (length > MOST_BYTES)
+      throw new RangeError(
+        `${type}: ${length} bytes in one object, but at most ${MOST_BYTES} can be compressed; lower sinks.*.rotate.size`,
+      );
+    // The pledge stands in the frame's header, and zstd fails where other than so many bytes went in.
+    const bytes = await compress(Buffer.concat(pieces, length), { pledgedSrcSize: length });
+    objects.push({ type, hour, count, numbers, bytes });
     // Let the bodies go: the compressed object is a tenth of them.
     pieces.length = 0;
   }

@@ -28,19 +28,13 @@ export class FolderStore implements ObjectStore {
   async createIfAbsent(key: string, bytes: Buffer, signal: AbortSignal): Promise<Created> {
     const path = pathOf(this.#root, key);
     return this.#try('create', path, async () => {
-      const temporary = join(this.#root, TEMPORARY, this.#name());
-      await this.#makeFolder(dirname(temporary));
-      await this.#makeFolder(dirname(path));
-      this.#swept ??= this.#sweep(dirname(temporary));
-      await this.#swept;
       try {
-        await writeSynced(temporary, bytes, signal);
-        signal.throwIfAborted();
-        const created = await linkIfAbsent(temporary, path);
-        await syncFolder(dirname(path));
-        return created;
-      } finally {
-        await unlink(temporary).catch(ignoreAbsent);
+        return await this.#create(path, bytes, signal);
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT') throw error;
+        // A folder that was there is gone (a retention script, a cleaner of temporary files). Which one is not told: all are made anew.
+        this.#folders.clear();
+        return await this.#create(path, bytes, signal);
       }
     });
   }
@@ -79,6 +73,26 @@ export class FolderStore implements ObjectStore {
     return Promise.resolve();
   }
 
+  async #create(path: string, bytes: Buffer, signal: AbortSignal): Promise<Created> {
+    const temporary = join(this.#root, TEMPORARY, this.#name());
+    await this.#makeFolder(dirname(temporary));
+    await this.#makeFolder(dirname(path));
+    // It only saves room, so a sweep that failed keeps nobody from writing: the next create sweeps again.
+    this.#swept ??= this.#sweep(dirname(temporary)).catch(() => {
+      this.#swept = null;
+    });
+    await this.#swept;
+    try {
+      await writeSynced(temporary, bytes, signal);
+      signal.throwIfAborted();
+      const created = await linkIfAbsent(temporary, path);
+      await syncFolder(dirname(path));
+      return created;
+    } finally {
+      await unlink(temporary).catch(ignoreAbsent);
+    }
+  }
+
   async #try<T>(doing: string, path: string, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -101,7 +115,7 @@ export class FolderStore implements ObjectStore {
     for (const name of await readdir(folder)) {
       const path = join(folder, name);
       const found = await stat(path).catch(nullIfAbsent);
-      if (found !== null && found.mtimeMs < oldest) await unlink(path).catch(ignoreAbsent);
+      if (found?.isFile() === true && found.mtimeMs < oldest) await unlink(path).catch(ignoreAbsent);
     }
   }
 }

@@ -9,6 +9,8 @@
 // 4. The update listener is called on deactivation as on activation, and is not told which; the query itself knows.
 // 5. Deliveries of several chunks interleave, since each message is awaited: with more than one credit order is lost. The
 //    decoder's own event is synchronous and in order.
+// 6. Its decoder joins an unfinished frame with each read of the socket, so that a chunk of a few megabytes is copied dozens of times.
+//    Here it gets whole frames, each joined once.
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { Offset } from 'rabbitmq-stream-js-client';
@@ -62,6 +64,11 @@ interface InnerConnection {
     listener: (delivery: { subscriptionId: number; messages: StreamMessage[] }) => void,
   ): void;
   send(request: unknown): Promise<void>;
+  readonly decoder: InnerDecoder;
+  getCompression(type: number): unknown;
+}
+interface InnerDecoder {
+  add(data: Buffer, compression: (type: number) => unknown): void;
 }
 interface InnerConsumer {
   readonly consumerId: number;
@@ -93,6 +100,36 @@ const { CreditRequest } = inside('requests/credit_request.js') as {
 // The constructor is private in the types; `connect` would start before the mends of the instance.
 const { Client: ClientClass } = inside('client.js') as { Client: new (logger: object, params: object) => unknown };
 
+const SIZE = 4;
+
+/** Frames of the stream protocol: a size (uint32, big-endian, of what follows it), then so many bytes. */
+class FrameJoiner {
+  #pieces: Buffer[] = [];
+  #held = 0;
+  /** Bytes of the first frame that is not whole, as far as is known. */
+  #wanted = SIZE;
+
+  /** The whole frames that are there now, or null. */
+  push(data: Buffer): Buffer | null {
+    this.#pieces.push(data);
+    this.#held += data.length;
+    if (this.#held < this.#wanted) return null;
+    const all = this.#pieces.length === 1 ? data : Buffer.concat(this.#pieces, this.#held);
+    let end = 0;
+    this.#wanted = SIZE;
+    while (all.length - end >= SIZE) {
+      this.#wanted = SIZE + all.readUInt32BE(end);
+      if (all.length - end < this.#wanted) break;
+      end += this.#wanted;
+      this.#wanted = SIZE;
+    }
+    const rest = all.subarray(end);
+    this.#pieces = rest.length === 0 ? [] : [rest];
+    this.#held = rest.length;
+    return end === 0 ? null : all.subarray(0, end);
+  }
+}
+
 let mended = false;
 /** Idempotent. */
 function mendStreamClient(): void {
@@ -116,10 +153,13 @@ function mendStreamClient(): void {
       }
     };
   }
-  const received = connection['received'] as (this: InnerConnection, data: Buffer) => void;
+  const frames = new WeakMap<InnerConnection, FrameJoiner>();
   connection['received'] = function (this: InnerConnection, data: Buffer) {
+    let joiner = frames.get(this);
+    if (joiner === undefined) frames.set(this, (joiner = new FrameJoiner()));
     try {
-      received.call(this, data);
+      const whole = joiner.push(data);
+      if (whole !== null) this.decoder.add(whole, (type) => this.getCompression(type));
     } catch (error) {
       this.socket.destroy(error instanceof Error ? error : new Error(String(error)));
     }

@@ -56,7 +56,7 @@ export interface AgentConfig {
 export interface SpoolConfig {
   readonly path: string;
   readonly max: number;
-  /** Confirmed segments are kept up to so many bytes, for `waggle spool resend`. */
+  /** Confirmed segments are kept up to so many bytes, while there is room. */
   readonly keep: number;
   readonly segment: number;
 }

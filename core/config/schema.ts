@@ -103,7 +103,8 @@ const http = object('Events over HTTP.', {
     'disk',
   ),
   max_body: size('Largest body of a request, inflated.', '8MiB', '1KiB', '256MiB'),
-  max_event: size('Largest single event.', '1MiB', '1KiB', '16MiB'),
+  // Its line is longer by what the agent adds, and a site takes no message beyond 16 MiB.
+  max_event: size('Largest single event.', '1MiB', '1KiB', '15MiB'),
 });
 
 const agent = object(
@@ -122,12 +123,7 @@ const agent = object(
       {
         path: text('absolute-path', 'Its folder.', { default: '/var/lib/waggle' }),
         max: size('Bytes it may take; beyond, senders are told to come again.', '10GiB', '1MiB', '1000TiB'),
-        keep: size(
-          'Confirmed bytes that are kept while there is room, for `waggle spool resend`.',
-          '1GiB',
-          '0B',
-          '1000TiB',
-        ),
+        keep: size('Confirmed bytes that stay on the disk while there is room.', '1GiB', '0B', '1000TiB'),
         segment: size('Bytes of one file.', '64MiB', '64KiB', '1GiB'),
       },
       { default: {} },
@@ -179,11 +175,11 @@ const sinkCommon = {
 const logSinkCommon = {
   ...sinkCommon,
   admin: text('address', 'Where /healthz /readyz /metrics /status listen.', { default: '127.0.0.1:9882' }),
-  memory: size('Bytes of events that one process holds before it writes.', '256MiB', '1MiB', '16GiB'),
+  memory: size('Bytes of events that one process holds before it writes.', '256MiB', '1MiB', '4GiB'),
   rotate: object(
     'When an object is finished: whichever comes first.',
     {
-      size: size('Bytes of events, before compression.', '64MiB', '1KiB', '4GiB'),
+      size: size('Bytes of events, before compression.', '64MiB', '1KiB', '1GiB'),
       count: whole('Events.', 1, 100_000_000, 1_000_000),
       age: duration('Since its first event was read.', '5m', '100ms', '1d'),
     },

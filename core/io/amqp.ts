@@ -191,13 +191,15 @@ class Link implements AmqpLink {
       this.#state = { kind: 'connecting', node, error };
       this.#drop = new AbortController();
       try {
-        const connection = await dial(this.#options, node, AbortSignal.any([this.#drop.signal, this.#closing.signal]));
+        const connection = await this.#dial(node);
         const since = Date.now();
         error = `site ${this.#options.site}: ${node}: ${await this.#serve(connection, node)}`;
         // A node that takes us and drops us at once is no better than one that refuses.
         if (Date.now() - since > LONGEST_DELAY) attempt = 0;
       } catch (cause) {
         error = describe(this.#options, node, cause);
+      } finally {
+        this.#drop.abort(); // Whatever still listens to it may go.
       }
       if (this.#closing.signal.aborted) break;
       this.#state = { kind: 'down', error };
@@ -209,12 +211,36 @@ class Link implements AmqpLink {
     for (const settle of this.#waiting.splice(0)) settle(null);
   }
 
+  /** Bounded in all: amqplib's own time limit is one of silence, and it does not tell of every socket that is destroyed under it. */
+  async #dial(node: string): Promise<ChannelModel> {
+    const end = this.#end();
+    const late = new Error('connect ETIMEDOUT');
+    const timer = setTimeout(() => this.#drop.abort(late), CONNECT_TIMEOUT);
+    const dialled = dial(this.#options, node, end);
+    const over = untilAborted(end).then((reason) => Promise.reject(reason instanceof Error ? reason : late));
+    try {
+      return await Promise.race([dialled, over]);
+    } finally {
+      clearTimeout(timer);
+      over.catch(() => {});
+      // Of an attempt that was given up: its socket is destroyed, and nobody listens.
+      dialled.then((connection) => connection.on('error', () => {})).catch(() => {});
+    }
+  }
+
+  /** Aborts when the present connection is to end. */
+  #end(): AbortSignal {
+    return AbortSignal.any([this.#drop.signal, this.#closing.signal]);
+  }
+
   /** From up to down; answers why it went. */
   async #serve(connection: ChannelModel, node: string): Promise<string> {
     const gone = new Promise<string>((resolve) => {
       let reason: string | null = null;
       connection.on('error', (error) => (reason ??= error.message));
       connection.on('close', (error) => resolve(this.#dropReason ?? reason ?? error?.message ?? 'connection closed'));
+      // It may have been lost before anybody listened; then dropping it tells nothing more.
+      void untilAborted(this.#end()).then(() => resolve(this.#dropReason ?? 'connection closed'));
     });
     connection.on('blocked', (reason) => {
       this.#state = { kind: 'blocked', node, reason };
@@ -252,6 +278,14 @@ class Link implements AmqpLink {
     this.#closing.abort();
     await this.#running;
   }
+}
+
+/** Resolves with the reason. */
+function untilAborted(signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(signal.reason);
+    else signal.addEventListener('abort', () => resolve(signal.reason), { once: true });
+  });
 }
 
 /** Waits for the work or the signal, whichever is first; a failure of the work counts as its end. */

@@ -1,5 +1,6 @@
 // What the publisher has to tell: to the operator as facts and metrics, and to the senders that wait for a site.
 import type { Telemetry } from '#core/io/telemetry.ts';
+import { encodeRanges } from '#core/number-ranges.ts';
 import type { PublisherEvents } from './publisher.ts';
 import type { SiteWaiters } from './waiters.ts';
 
@@ -37,6 +38,16 @@ export function publisherEvents(telemetry: Telemetry, waiters: SiteWaiters): Pub
     },
     confirmed(_site, batch) {
       waiters.confirm(batch.identity, batch.ranges);
+    },
+    dropped(batch, reason) {
+      const { identity, ranges, type, body } = batch;
+      const numbers = encodeRanges(ranges);
+      telemetry.fact(
+        'error',
+        'event.dropped',
+        { reason, identity, numbers, type, bytes: body.length },
+        `an event of type ${type} (${identity}:${numbers}) has ${body.length} bytes, more than any site takes: it is given up, and counted as dropped-${reason}`,
+      );
     },
   };
 }

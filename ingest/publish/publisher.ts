@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import type { Batch } from '#core/batch.ts';
 import type { RouteConfig } from '#core/config/config.ts';
 import type { AmqpLinkOptions } from '#core/io/amqp.ts';
+import { MESSAGE_BYTES } from '../message-limit.ts';
 import type { SpoolReader, SpoolRecord } from '../spool/contract.ts';
 import { BATCH_LIMITS, Batcher } from './batcher.ts';
 import { BufferPool } from './buffer-pool.ts';
@@ -26,6 +27,8 @@ export interface PublisherEvents {
   moved(site: string, state: SiteState['kind']): void;
   /** A site confirmed these numbers. */
   confirmed(site: string, batch: Batch): void;
+  /** No site takes so long a message: the event is given up, since it would hold up all that stands behind it. */
+  dropped(batch: Batch, reason: typeof TOO_LARGE): void;
 }
 
 export interface PublisherOptions {
@@ -45,6 +48,7 @@ const READ_BYTES = 1024 * 1024;
 /** With so much waiting for a site, no more is read. */
 const QUEUE_BYTES = 2 * READ_BYTES;
 const TICK = 500;
+const TOO_LARGE = 'too-large';
 /** How often the operator is reminded of a site that cannot be reached. */
 const REMIND = 60_000;
 
@@ -159,6 +163,12 @@ export class Publisher {
 
   #enqueue(batches: readonly Batch[]): void {
     for (const batch of batches) {
+      // An event alone, which inputs refuse: from a spool of another version.
+      if (batch.body.length > MESSAGE_BYTES) {
+        this.#reader.drop(batch.identity, batch.ranges, TOO_LARGE);
+        this.#events.dropped(batch, TOO_LARGE);
+        continue;
+      }
       this.#queue.push(batch);
       this.#queueBytes += batch.body.length;
     }

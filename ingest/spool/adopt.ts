@@ -58,6 +58,7 @@ export async function adoptSegments(
       durable: size,
       last: end ?? name.first - 1,
       sealed: true,
+      unsynced: 0,
       cut: false,
     });
     const opened = await disk.openToRead(`${folder}/${file}`);
@@ -115,6 +116,19 @@ export function matchCursor(cursor: Cursor, table: SegmentTable): void {
     if (name.first > 1) settled.add(settled.confirmed, [[1, name.first - 1]]);
   }
   for (const identity of cursor.keys()) if (!seen.has(identity)) cursor.delete(identity);
+}
+
+/**
+ * Damage took the end of an identity's last segment, or somebody removed segments: a cursor still knows of numbers there. They count as the
+ * last segment's, so that those of them that are not settled are found missing, and quarantined.
+ */
+export function matchEnds(cursors: Iterable<Cursor>, table: SegmentTable): void {
+  const latest = new Map(table.all.map((segment) => [segment.name.identity, segment]));
+  for (const cursor of cursors)
+    for (const [identity, { highest }] of cursor) {
+      const segment = latest.get(identity);
+      if (segment !== undefined && highest > segment.last) segment.last = highest;
+    }
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

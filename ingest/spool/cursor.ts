@@ -6,7 +6,7 @@
 // The file is a hint: what it does not know is sent again, and dropped downstream as a repeat.
 // Invariant: each number is in at most one of the sets, and `settled` is their union.
 import { crc32 } from 'node:zlib';
-import type { NumberRange } from '#core/number-ranges.ts';
+import { countRanges, type NumberRange } from '#core/number-ranges.ts';
 import { NumberSet } from '#core/numbers.ts';
 
 const VERSION = 1;
@@ -40,6 +40,11 @@ export class Settled {
 
   get count(): number {
     return this.#all.count;
+  }
+
+  /** How many of these numbers are not settled. */
+  missing(ranges: Iterable<NumberRange>): number {
+    return countRanges(this.#all.missing(ranges));
   }
 
   has(first: number, last: number): boolean {

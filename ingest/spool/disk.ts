@@ -2,6 +2,7 @@
 
 /** Errors carry `code` (ENOSPC, EIO, ENOENT, …), as those of node:fs do. Paths are absolute or relative to the process, as given. */
 export interface Disk {
+  /** With its parents, where they are missing. Those it made survive a crash once it resolves. */
   makeFolder(path: string): Promise<void>;
   /** Names and sizes of the files in a folder, in no order. Folders, and what is no plain file, are left out. */
   list(path: string): Promise<readonly DiskEntry[]>;

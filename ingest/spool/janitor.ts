@@ -50,6 +50,9 @@ export class Janitor {
   #running: Promise<void> | null = null;
   #again = false;
   #wantRoom = false;
+  #full = false;
+  /** Bytes of segments removed so far. */
+  #removed = 0;
   #cancel: (() => void) | null = null;
   #closed = false;
 
@@ -82,12 +85,20 @@ export class Janitor {
     this.#later(0);
   }
 
+  /** The disk is full: all that is kept goes. True where that was anything. Never rejects. */
+  async makeRoom(): Promise<boolean> {
+    const before = this.#removed;
+    this.#full = true;
+    await this.run();
+    return this.#removed > before;
+  }
+
   /** Resolves when what there was to do at the call is done, as far as the disk lets it. */
   run(): Promise<void> {
     this.#cancel?.();
     this.#cancel = null;
     this.#again = true;
-    return (this.#running ??= this.#loop().finally(() => (this.#running = null)));
+    return (this.#running ??= this.#loop());
   }
 
   async close(): Promise<void> {
@@ -111,12 +122,16 @@ export class Janitor {
   async #loop(): Promise<void> {
     while (this.#again) {
       this.#again = false;
-      const wantRoom = this.#wantRoom || (this.#writer.down !== null && isFull(this.#writer.down.code));
+      const full = this.#full || (this.#writer.down !== null && isFull(this.#writer.down.code));
+      const wantRoom = this.#wantRoom || full;
+      this.#full = false;
       try {
+        // Before anything that itself takes room.
+        if (full) await this.#remove(full);
         await this.#quarantine();
         if (wantRoom) await this.#sealSettled();
         await this.#writeCursors();
-        await this.#remove();
+        await this.#remove(full);
         this.#wantRoom = this.#options.crowded();
       } catch (error) {
         const code = errorCode(error);
@@ -135,6 +150,8 @@ export class Janitor {
         this.#later(WRITE_EVERY);
       }
     }
+    // At once, so that no call of `run` meets a loop that has ended.
+    this.#running = null;
   }
 
   async #quarantine(): Promise<void> {
@@ -182,8 +199,14 @@ export class Janitor {
 
   async #writeCursors(): Promise<void> {
     const { disk, folder, table } = this.#options;
-    // What is passed now is what the files will say.
-    const passed = table.all.filter((segment) => this.#routes.every((route) => route.passed(segment)));
+    // What is passed now is what the files will say. A segment that failed is as far as anybody knows the only place of what was written
+    // to it and answered as written, until that is synced elsewhere.
+    const lasts = table.lasts();
+    const passed = table.all.filter(
+      (segment) =>
+        segment.unsynced <= (lasts.get(segment.name.identity) ?? 0) &&
+        this.#routes.every((route) => route.passed(segment)),
+    );
     for (const route of this.#dirty) {
       this.#dirty.delete(route);
       try {
@@ -200,10 +223,9 @@ export class Janitor {
     }
   }
 
-  /** The oldest kept ones go first: beyond `keep`, or when their place is needed. */
-  async #remove(): Promise<void> {
+  /** The oldest kept ones go first: beyond `keep`, or when their place is needed; all of them where the disk is full. */
+  async #remove(full: boolean): Promise<void> {
     const { disk, folder, table, keep, max, segment: segmentSize, reserve, observe } = this.#options;
-    const full = this.#writer.down !== null && isFull(this.#writer.down.code);
     const target = full ? 0 : max - segmentSize - this.#writer.pendingBytes;
     let segments = 0;
     let bytes = 0;
@@ -219,6 +241,7 @@ export class Janitor {
       table.remove(segment);
       segments++;
       bytes += segment.size;
+      this.#removed += segment.size;
     }
     if (segments > 0) observe({ kind: 'removed', segments, bytes });
     if (this.#unlinked) {
@@ -231,14 +254,17 @@ export class Janitor {
 
   /** Identities whose segments are gone for good leave the cursor files. */
   #forget(): void {
+    const forgotten = new Set<string>();
     const left = new Set(this.#options.table.all.map((segment) => segment.name.identity)).add(this.#writer.identity.id);
     for (const route of this.#routes) {
       for (const identity of Array.from(route.cursor.keys())) {
         if (left.has(identity) || this.#writer.uses(identity)) continue;
         route.forget(identity);
+        forgotten.add(identity);
         this.#dirty.add(route);
         this.#later(WRITE_EVERY);
       }
     }
+    for (const identity of forgotten) this.#options.table.forget(identity);
   }
 }

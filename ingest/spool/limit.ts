@@ -19,7 +19,7 @@ export interface LimitOptions {
 
 export class Limit {
   readonly #options: LimitOptions;
-  /** Since when appends are refused, and for how many bytes there was no room. */
+  /** Since when appends are refused, and how many bytes of room end that. */
   #full: { readonly since: number; readonly bytes: number } | null = null;
 
   constructor(options: LimitOptions) {
@@ -32,13 +32,18 @@ export class Limit {
 
   /** Whether so many bytes have room, once what may be removed is. */
   room(bytes: number): boolean {
-    const { max, clock, observe } = this.#options;
-    const fits = this.#fits(bytes);
-    if (!fits && this.#full === null)
+    const { max, segment, clock, observe } = this.#options;
+    if (this.#fits(bytes)) {
+      this.check();
+      return true;
+    }
+    // With a segment's room it is not full, though a single request may want more, and perhaps more than there ever is.
+    const enough = Math.min(bytes, segment);
+    if (this.#fits(enough)) return false;
+    if (this.#full === null)
       observe({ kind: 'refusing', reason: 'full', message: `The spool has reached spool.max, ${max} bytes.` });
-    if (!fits) this.#full = { since: this.#full?.since ?? clock.now(), bytes };
-    else this.check();
-    return fits;
+    this.#full = { since: this.#full?.since ?? clock.now(), bytes: enough };
+    return false;
   }
 
   /** Less than a segment is left before something must be removed. */
@@ -61,6 +66,6 @@ export class Limit {
   #with(bytes: number): number {
     const { used, pending, segment } = this.#options;
     const unwritten = pending() + bytes;
-    return used() + unwritten + SEGMENT_HEADER * (2 + Math.floor(unwritten / segment));
+    return used() + unwritten + SEGMENT_HEADER * (3 + Math.floor(unwritten / segment));
   }
 }

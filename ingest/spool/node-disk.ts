@@ -1,7 +1,7 @@
 // The real disk and clock, over node:fs.
 import * as fs from 'node:fs';
 import { mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve as absolute } from 'node:path';
 import { lockFolder } from './lock.ts';
 import type { Disk, DiskEntry, DiskFile, SpoolClock } from './disk.ts';
 
@@ -62,9 +62,24 @@ function openFile(path: string, flags: string): Promise<DiskFile> {
   });
 }
 
+async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
 export const nodeDisk: Disk = {
   async makeFolder(path) {
-    await mkdir(path, { recursive: true, mode: 0o750 });
+    const first = await mkdir(path, { recursive: true, mode: 0o750 });
+    if (first === undefined) return;
+    // The name of each is in the folder above it.
+    for (let made = absolute(path); ; made = dirname(made)) {
+      await syncFolder(dirname(made));
+      if (made === absolute(first)) return;
+    }
   },
   async list(path) {
     const entries: DiskEntry[] = [];
@@ -77,14 +92,7 @@ export const nodeDisk: Disk = {
   openToRead: (path) => openFile(path, 'r'),
   rename,
   unlink,
-  async syncFolder(path) {
-    const handle = await open(path, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  },
+  syncFolder,
   async free(path) {
     const { bavail, bsize } = await statfs(path);
     return bavail * bsize;

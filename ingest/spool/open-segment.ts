@@ -29,6 +29,7 @@ export async function createSegment({ disk, folder, clock, table }: Place, home:
     durable: 0,
     last: first - 1,
     sealed: false,
+    unsynced: 0,
     cut: false,
   });
 }

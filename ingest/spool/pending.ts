@@ -92,10 +92,11 @@ export class Pending {
     }
   }
 
-  /** The segment failed: what was bound to it waits again, for another one. How many bytes were being written. */
-  again(failed: Home, home: Home): number {
+  /** The segment failed: what was bound to it waits again, for another one. How many bytes were being written, and the last number that was, or is written already. */
+  again(failed: Home, home: Home): { readonly writing: number; readonly last: number } {
     let writing = 0;
     for (const group of this.#writing) writing += group.bytes;
+    const last = (this.#writing.at(-1) ?? this.#written.at(-1))?.last ?? 0;
     this.#waiting = [...this.#written, ...this.#writing, ...this.#waiting];
     this.#written = [];
     this.#writing = [];
@@ -104,7 +105,7 @@ export class Pending {
       group.home = home;
       home.planned += group.bytes;
     }
-    return writing;
+    return { writing, last };
   }
 
   /** The waiters are told that it is not known; the bytes stay. Only while nothing is being written. */

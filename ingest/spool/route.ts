@@ -1,5 +1,6 @@
 // One route over the segments: hands out their records in order, and knows what is settled. Who acks: the publisher, by `confirm`.
 import type { NumberRange } from '#core/number-ranges.ts';
+import { NumberSet } from '#core/numbers.ts';
 import type { RouteLedger, SpoolReader, SpoolRecord } from './contract.ts';
 import { Settled, type Cursor } from './cursor.ts';
 import { errorCode, type Disk, type DiskFile, type SpoolClock } from './disk.ts';
@@ -44,6 +45,8 @@ export class Route implements SpoolReader {
   readonly #table: SegmentTable;
   /** What was settled before this process: handed out no more. */
   readonly #before = new Map<string, Settled>();
+  /** Handed out by this process, or on its way to quarantine. Kept for the ledger alone: what is spooled must not be derived from what is settled. */
+  readonly #taken = new Map<string, NumberSet>();
   readonly #marks = new Map<string, Mark[]>();
   /** Of identities whose last segment is gone. */
   readonly #gone: Totals = { accepted: 0, confirmed: 0, quarantined: 0, dropped: new Map() };
@@ -86,8 +89,8 @@ export class Route implements SpoolReader {
       if (!through) continue;
       // It may have been sealed while it was read: then it is read again, to its end.
       if (!sealed) break;
-      await this.close();
       this.#done = segment.ordinal;
+      await this.close();
     }
     return out;
   }
@@ -123,10 +126,11 @@ export class Route implements SpoolReader {
   forget(identity: string): void {
     const settled = this.cursor.get(identity);
     if (!settled) return;
+    add(this.#gone, settled, this.#table.lasts().get(identity) ?? 0);
     this.cursor.delete(identity);
     this.#marks.delete(identity);
     this.#before.delete(identity);
-    add(this.#gone, settled, settled.count);
+    this.#taken.delete(identity);
   }
 
   /** Before reading: what the cursor file knew. */
@@ -139,24 +143,27 @@ export class Route implements SpoolReader {
     }
   }
 
+  /**
+   * Three accounts that know nothing of each other: accepted is the highest numbers of the segments, settled what the publisher and the
+   * janitor said, spooled what is to be read and what was taken and is not settled. So a number that is lost between them, or settled and
+   * never accepted, shows.
+   */
   ledger(): RouteLedger {
     const totals: Totals = { ...this.#gone, dropped: new Map(this.#gone.dropped) };
-    const lasts = new Map<string, number>();
-    let spooled = 0;
+    const due = new Map(Array.from(this.#taken, ([identity, taken]) => [identity, taken.copy()]));
     let oldest = Infinity;
     for (const segment of this.#table.all) {
       const { identity } = segment.name;
-      lasts.set(identity, Math.max(lasts.get(identity) ?? 0, segment.last));
+      const next = this.#nextOf(segment);
+      if (next <= segment.last) numbersOf(due, identity).addRange(next, segment.last);
       if (segment.last > (this.cursor.get(identity)?.prefix ?? 0) && !isEmpty(segment))
         oldest = Math.min(oldest, this.#oldest(segment));
     }
-    for (const [identity, settled] of this.cursor) if (!lasts.has(identity)) lasts.set(identity, settled.highest);
-    for (const [identity, last] of lasts) {
-      const settled = this.settled(identity);
-      // What was confirmed was there, even where damage has taken it since.
-      const accepted = Math.max(last, settled.highest);
-      add(totals, settled, accepted);
-      spooled += accepted - settled.count;
+    const lasts = this.#table.lasts();
+    let spooled = 0;
+    for (const [identity, settled] of this.cursor) {
+      add(totals, settled, lasts.get(identity) ?? 0);
+      spooled += settled.missing(due.get(identity)?.ranges() ?? []);
     }
     const { accepted, confirmed, quarantined } = totals;
     const oldestUnconfirmed =
@@ -179,6 +186,12 @@ export class Route implements SpoolReader {
     this.#reader = null;
     this.#file = null;
     await file?.close().catch(() => undefined); // it was only read
+  }
+
+  /** The first number of the segment that was not read yet; above its last where there is none. */
+  #nextOf(segment: Segment): number {
+    if (segment.ordinal <= this.#done) return segment.last + 1;
+    return segment === this.#segment && this.#reader !== null ? this.#reader.next : segment.name.first;
   }
 
   #settle(identity: string, settled: Settled, changed: boolean): void {
@@ -225,14 +238,24 @@ export class Route implements SpoolReader {
     }
     const before = this.#before.get(next.name.identity);
     const marks = this.#marks;
+    const taken = this.#taken;
     this.#reader = new SegmentReader(this.#file, next, {
       skip: (first, last) => before !== undefined && before.has(first, last),
-      damaged: this.#options.damaged,
+      damaged: (damage) => this.#damaged(damage),
       unreadable: (error) => this.#options.unreadable(next, error),
-      seen: (record, time) => mark(marks, record, time),
+      seen: (record, time) => {
+        numbersOf(taken, record.identity).addRange(record.first, record.first + record.count - 1);
+        mark(marks, record, time);
+      },
     });
     this.#segment = next;
     return true;
+  }
+
+  #damaged(damage: Damage): void {
+    const { segment, first, last } = damage;
+    if (last >= first) numbersOf(this.#taken, segment.name.identity).addRange(first, last);
+    this.#options.damaged(damage);
   }
 
   #cannotOpen(segment: Segment, error: unknown): void {
@@ -240,7 +263,7 @@ export class Route implements SpoolReader {
     if (errorCode(error) === 'ENOENT') {
       // Somebody removed it: its numbers are lost.
       this.#done = segment.ordinal;
-      this.#options.damaged({
+      this.#damaged({
         segment,
         from: segment.durable,
         to: segment.durable,
@@ -265,6 +288,12 @@ export class Route implements SpoolReader {
     const found = marks?.find(({ last }) => last >= next);
     return Math.max(segment.created, found?.time ?? 0);
   }
+}
+
+function numbersOf(sets: Map<string, NumberSet>, identity: string): NumberSet {
+  let set = sets.get(identity);
+  if (!set) sets.set(identity, (set = new NumberSet()));
+  return set;
 }
 
 function mark(marks: Map<string, Mark[]>, record: SpoolRecord, time: number): void {

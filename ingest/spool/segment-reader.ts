@@ -61,6 +61,11 @@ export class SegmentReader {
     return this.#at;
   }
 
+  /** All numbers of the segment below this one were handed out, skipped or reported as damaged. */
+  get next(): number {
+    return this.#expected;
+  }
+
   /** The last number of the last good record so far; below the segment's first where there was none. */
   get lastGood(): number {
     return this.#lastGood;

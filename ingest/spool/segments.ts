@@ -17,6 +17,8 @@ export interface Segment {
   last: number;
   /** Nothing more will become durable in it. */
   sealed: boolean;
+  /** Numbers up to this one were written to it and not synced when it failed: they are written again elsewhere. 0 where it did not fail. */
+  unsynced: number;
   /** Bytes follow its last good record that are not in the quarantine folder yet. It was the last segment of a process that did not close, so they are a torn write or a damaged record. */
   cut: boolean;
 }
@@ -25,6 +27,8 @@ export interface Segment {
 export class SegmentTable {
   readonly #segments: Segment[] = [];
   readonly #listeners: (() => void)[] = [];
+  /** By identity: the last number that was in a segment which is gone. */
+  readonly #gone = new Map<string, number>();
   #bytes = 0;
   #ordinal = 0;
 
@@ -53,6 +57,21 @@ export class SegmentTable {
     if (at === -1) return;
     this.#segments.splice(at, 1);
     this.#bytes -= segment.size;
+    const { identity } = segment.name;
+    this.#gone.set(identity, Math.max(segment.last, this.#gone.get(identity) ?? 0));
+  }
+
+  /** By identity: the last number that is on the disk, or was. Its numbers up to there were accepted. */
+  lasts(): Map<string, number> {
+    const lasts = new Map(this.#gone);
+    for (const { name, last } of this.#segments)
+      lasts.set(name.identity, Math.max(last, lasts.get(name.identity) ?? 0));
+    return lasts;
+  }
+
+  /** Its segments are gone, and its routes have forgotten it. */
+  forget(identity: string): void {
+    this.#gone.delete(identity);
   }
 
   /** The first one that is read after this ordinal. */

@@ -1,7 +1,7 @@
 // The spool of an agent: a folder of segments, a writer, and a reader for each route. Data flows from `append` to the writer's groups, the
 // segments, the routes, and by the janitor out of the folder again.
 import { uuidv7 } from '#core/uuid.ts';
-import { adoptSegments, loadCursor, matchCursor } from './adopt.ts';
+import { adoptSegments, loadCursor, matchCursor, matchEnds } from './adopt.ts';
 import type {
   EventGroup,
   Refusal,
@@ -53,7 +53,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   const lock = await disk.lock(path, options.holder);
   try {
     const spool = await openLocked(options, lock);
-    spool.opened(clock.tick() - started);
+    spool.opened(Math.round(clock.tick() - started));
     return spool;
   } catch (error) {
     await lock[Symbol.asyncDispose]();
@@ -74,6 +74,7 @@ async function openLocked(options: SpoolOptions, lock: AsyncDisposable): Promise
     matchCursor(cursor, table);
     cursors.set(route, cursor);
   }
+  matchEnds(cursors.values(), table);
   const spool = new FolderSpool(options, table, reserve, lock, cursors);
   if (!(await reserve.restore())) spool.hold();
   return spool;
@@ -144,6 +145,7 @@ class FolderSpool implements Spool {
       observe,
       newIdentity: () => this.#newIdentity(),
       room: (bytes) => this.#room(bytes),
+      makeRoom: () => this.#janitor.makeRoom(),
     });
     this.#janitor = new Janitor(
       {

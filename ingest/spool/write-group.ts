@@ -20,6 +20,14 @@ export interface Identity {
   nextIndex: number;
 }
 
+const IDENTITY_LIFE = 24 * 60 * 60 * 1000;
+
+/**
+ * Receivers forget identities by their birth and their silence, so none may be born long ago, however little it sends. A clock that was
+ * set ahead (at start it may show 1970) ends it too, and one that was set back by as much, since it would seem born in the future.
+ */
+export const isOld = ({ born }: Identity, now: number): boolean => Math.abs(now - born) > IDENTITY_LIFE;
+
 /** A segment that is written, or is going to be: `segment` and `file` are there once its first write has begun. */
 export interface Home {
   readonly identity: Identity;
@@ -140,7 +148,17 @@ export class WriteGroup {
 const EMPTY = Buffer.alloc(0);
 
 /** At most so many bytes on the disk. */
-export const groupBytes = (type: string, payload: Buffer): number => RECORD_HEADER + type.length + payload.length;
+const groupBytes = (type: string, payload: Buffer): number => RECORD_HEADER + type.length + payload.length;
+
+export function sizeOf(groups: readonly EventGroup[]): { readonly bytes: number; readonly events: number } {
+  let bytes = 0;
+  let events = 0;
+  for (const { type, payload, count } of groups) {
+    bytes += groupBytes(type, payload);
+    events += count;
+  }
+  return { bytes, events };
+}
 
 export function newHome(identity: Identity): Home {
   return { identity, planned: SEGMENT_HEADER, segment: null, file: null, named: false };

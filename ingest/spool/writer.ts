@@ -21,11 +21,10 @@ import { Pending } from './pending.ts';
 import { refusalOf } from './refusal.ts';
 import type { Reserve } from './reserve.ts';
 import type { SegmentTable } from './segments.ts';
-import { BufferPool, groupBytes, newHome, WriteGroup, type Home, type Identity } from './write-group.ts';
+import { BufferPool, isOld, newHome, sizeOf, WriteGroup, type Home, type Identity } from './write-group.ts';
 
 /** `memory` promises a sync within 100 ms; the sync itself takes some of it. */
 const SYNC_WITHIN = 50;
-const IDENTITY_LIFE = 24 * 60 * 60 * 1000;
 
 export interface WriterOptions {
   readonly disk: Disk;
@@ -38,6 +37,8 @@ export interface WriterOptions {
   readonly newIdentity: () => Identity;
   /** Whether so many more bytes have room. */
   readonly room: (bytes: number) => boolean;
+  /** The disk is full: removes what may go, and tells whether that was anything. Never rejects. */
+  readonly makeRoom: () => Promise<boolean>;
   readonly observe: (event: SpoolEvent) => void;
 }
 
@@ -84,12 +85,7 @@ export class Writer {
   }
 
   append(groups: readonly EventGroup[], level: SpoolLevel): Appended {
-    let bytes = 0;
-    let events = 0;
-    for (const { type, payload, count } of groups) {
-      bytes += groupBytes(type, payload);
-      events += count;
-    }
+    const { bytes, events } = sizeOf(groups);
     if (events === 0) throw new RangeError('spool: an append of no events');
     const refusal = refusalOf(bytes, this.#pending.bytes, this.#closing, this.down, this.#options.room);
     if (refusal) return refusal;
@@ -159,12 +155,16 @@ export class Writer {
   /** For what comes after the segment that appends go to now. */
   #nextHome(): Home {
     const { identity } = this.#home;
-    const old = this.#options.clock.now() - identity.born > IDENTITY_LIFE;
-    return newHome(old ? this.#options.newIdentity() : identity);
+    return newHome(isOld(identity, this.#options.clock.now()) ? this.#options.newIdentity() : identity);
   }
 
   #groupFor(bytes: number): WriteGroup {
-    if (this.#home.planned > SEGMENT_HEADER && this.#home.planned + bytes > this.#options.segment)
+    const { planned, identity } = this.#home;
+    // Whatever room the segment has, a new identity begins one of its own.
+    if (
+      isOld(identity, this.#options.clock.now()) ||
+      (planned > SEGMENT_HEADER && planned + bytes > this.#options.segment)
+    )
       this.#home = this.#nextHome();
     const open = this.#pending.open(this.#home, bytes);
     if (open) return open;
@@ -317,27 +317,28 @@ export class Writer {
   #fail(step: string, home: Home, error: unknown): void {
     const { observe, folder, table } = this.#options;
     const code = errorCode(error);
-    observe({
-      kind: 'disk-failed',
-      step,
-      path: `${folder}/${home.segment?.file ?? ''}`,
-      code,
-      message: errorText(error),
-    });
+    const message = errorText(error);
+    observe({ kind: 'disk-failed', step, path: `${folder}/${home.segment?.file ?? ''}`, code, message });
     this.#leave(home);
     home.file?.close().catch(() => undefined); // it failed before
     const again = newHome(home.identity);
-    const writing = this.#pending.again(home, again);
-    // Its length is not known; this is the most it can be.
-    if (home.segment) table.grow(home.segment, home.segment.size + writing);
+    const { writing, last } = this.#pending.again(home, again);
+    if (home.segment) {
+      // Its length is not known; this is the most it can be.
+      table.grow(home.segment, home.segment.size + writing);
+      home.segment.unsynced = last;
+    }
     if (this.#home === home) this.#home = again;
-    this.#strikes++;
-    if (isFull(code) || this.#strikes > 1) this.#outage.begin(code, errorText(error));
-    if (this.#strikes > 1) this.#pending.tellFailed(`The disk of the spool fails: ${errorText(error)}`);
-    void this.#tryAgain(isFull(code)); // it never rejects
+    void this.#tryAgain(code, message); // it never rejects
   }
 
-  async #tryAgain(full: boolean): Promise<void> {
+  async #tryAgain(code: string, cause: string): Promise<void> {
+    const full = isFull(code);
+    // What is confirmed and only kept goes first: as long as that makes room, the full disk is no failure.
+    if (full && (await this.#options.makeRoom())) return this.#next();
+    this.#strikes++;
+    if (full || this.#strikes > 1) this.#outage.begin(code, cause);
+    if (this.#strikes > 1) this.#pending.tellFailed(`The disk of the spool fails: ${cause}`);
     // The reserve gives room to what is pending, which is tried once more at once.
     if (full) await this.#options.reserve.release();
     this.#busy = false;

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Config } from '#core/config/config.ts';
@@ -27,7 +28,11 @@ export async function startAgent(folder: string, config: Config): Promise<Runnin
   // JSON is YAML.
   await writeFile(file, JSON.stringify(fileOf(config)));
   const started = performance.now();
-  const child = spawn(process.execPath, [WAGGLE, '--config', file, 'agent'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [WAGGLE, '--config', file, 'agent'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // As docker-compose.yml runs it; the first start fills the folder.
+    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'waggle-bench-compiled') },
+  });
   const linked = Promise.withResolvers<number>();
   const listening = Promise.withResolvers<string>();
   linked.promise.catch(() => {});

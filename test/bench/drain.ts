@@ -115,6 +115,7 @@ async function drainTurn(config: Config, events: number, perRecord: number): Pro
         linked: () => linked.resolve(),
         lost: (_site, _fault, reason) => drained.reject(new Error(reason)),
         unreachable: ignore,
+        dropped: (_batch, reason) => drained.reject(new Error(reason)),
         blocked: ignore,
         unblocked: ignore,
         moved: ignore,

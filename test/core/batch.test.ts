@@ -12,7 +12,7 @@ import {
   lineEnds,
   linesOf,
 } from '#core/batch.ts';
-import { ownEventLine } from '#core/event-line.ts';
+import { lineHour, ownEventLine } from '#core/event-line.ts';
 import { countRanges, type NumberRange } from '#core/number-ranges.ts';
 import { uuidGenerator } from '#core/uuid.ts';
 
@@ -142,6 +142,23 @@ describe('a batch on the wire', () => {
   });
 });
 
+test('whatever a batch holds, each of its lines has an hour', () => {
+  const line = lines(1);
+  const batch = received(encodeBatch(make([[1, 1]]), 'identity'));
+  let taken = 0;
+  fc.assert(
+    fc.property(fc.nat(200), fc.nat(40), fc.string({ maxLength: 40 }), (at, cut, put) => {
+      const spoiled = `${line.toString('latin1', 0, at)}${put.replaceAll('\n', '')}${line.toString('latin1', at + cut)}`;
+      const decoded = decodeBatch({ ...batch, routingKey: undefined, body: Buffer.from(spoiled) });
+      if (decoded.kind === 'invalid') return;
+      taken++;
+      expect(lineHour(decoded.body, 0, decoded.body.length)).toBeGreaterThan(0);
+    }),
+    { numRuns: 2000 },
+  );
+  expect(taken).toBeGreaterThan(0);
+});
+
 describe('what is no batch is said to be none, with its body as it came', () => {
   const bomb = zstdCompressSync(Buffer.alloc(50_000_000, 0x20));
   const cases: [name: string, message: ReceivedMessage, says: string][] = [
@@ -190,6 +207,17 @@ describe('what is no batch is said to be none, with its body as it came', () => 
         body: Buffer.from(lines(5).toString().replaceAll('test.numbered', 'test..numbered')),
       },
       'line 1 is no event',
+    ],
+    [
+      'a line whose head alone is ours',
+      {
+        ...good,
+        body: Buffer.concat([
+          lines(4),
+          Buffer.from(lines(1).toString().replace('","time":"', '", broken, and long enough for our order: "')),
+        ]),
+      },
+      'line 5 is no event',
     ],
     ['zstd that is none', { ...good, contentEncoding: 'zstd' }, 'no valid zstd'],
     [

@@ -2,7 +2,7 @@
 import { type ChannelModel, type ConsumeMessage, connect } from 'amqplib';
 import { decodeBatch } from '#core/batch.ts';
 import { logStream } from '#topology/names.ts';
-import { ADMIN_PASSWORD, type Site } from '../containers.ts';
+import { ADMIN_PASSWORD, type Site, until } from '../containers.ts';
 
 export interface LogOracle extends AsyncDisposable {
   /** Data of the events, each number of each identity once. */
@@ -11,9 +11,8 @@ export interface LogOracle extends AsyncDisposable {
   readonly repeats: number;
   /** Messages that are not what the wire's grammar says. */
   readonly invalid: readonly string[];
-  /** Batches that came over federation, and those published at this site. */
-  readonly federated: number;
-  readonly local: number;
+  /** Those of `data` that were published at this site, not copied to it by federation: `identity:number`. */
+  readonly local: ReadonlySet<string>;
   /** True where each identity's numbers are 1 … n. */
   contiguous(): boolean;
 }
@@ -28,13 +27,13 @@ export async function followLog(site: Site, partitions: number): Promise<LogOrac
   const data = new Map<string, unknown>();
   const highest = new Map<string, number>();
   const invalid: string[] = [];
-  const counts = { repeats: 0, federated: 0, local: 0 };
+  const local = new Set<string>();
+  let repeats = 0;
+  await until(`the streams of ${site.name} run`, () => canRead(connection, partitions));
   const channel = await connection.createChannel();
   await channel.prefetch(100);
   const take = (message: ConsumeMessage): void => {
     const { headers = {}, contentType, contentEncoding, appId, messageId } = message.properties;
-    if (headers['x-received-from'] === undefined) counts.local++;
-    else counts.federated++;
     const batch = decodeBatch({ headers, contentType, contentEncoding, appId, messageId, body: message.content });
     if (batch.kind === 'invalid') {
       invalid.push(batch.message);
@@ -49,10 +48,11 @@ export async function followLog(site: Site, partitions: number): Promise<LogOrac
         const key = `${batch.identity}:${number}`;
         repeated ||= data.has(key);
         data.set(key, event.data);
+        if (headers['x-received-from'] === undefined) local.add(key);
         highest.set(batch.identity, Math.max(highest.get(batch.identity) ?? 0, number));
       }
     }
-    if (repeated) counts.repeats++;
+    if (repeated) repeats++;
   };
   for (let partition = 0; partition < partitions; partition++) {
     await channel.consume(
@@ -68,16 +68,22 @@ export async function followLog(site: Site, partitions: number): Promise<LogOrac
   return {
     data,
     invalid,
+    local,
     get repeats() {
-      return counts.repeats;
-    },
-    get federated() {
-      return counts.federated;
-    },
-    get local() {
-      return counts.local;
+      return repeats;
     },
     contiguous: () => [...highest.values()].reduce((sum, each) => sum + each, 0) === data.size,
     [Symbol.asyncDispose]: () => connection.close().catch(() => {}),
   };
+}
+
+/** A broker that has just started may not have its streams yet; the refusal costs the channel. */
+async function canRead(connection: ChannelModel, partitions: number): Promise<boolean> {
+  const channel = await connection.createChannel();
+  channel.on('error', () => {});
+  await channel.prefetch(1);
+  for (let partition = 0; partition < partitions; partition++)
+    await channel.consume(logStream(partition), () => {}, { arguments: { 'x-stream-offset': 'next' } });
+  await channel.close();
+  return true;
 }

@@ -7,6 +7,7 @@ import { dataEnvelope, writeDataLine, writeSentEvent, type Arrival, type DataEnv
 import { readEvent, typeNamer, type NamedType, type TypeNamer } from '#core/event.ts';
 import { scanEvents, type Scanned } from '#core/json/scan.ts';
 import { uuidGenerator, type Clock, type RandomSource, type UuidGenerator } from '#core/uuid.ts';
+import { MESSAGE_BYTES } from '../../message-limit.ts';
 import type { EventGroup } from '../../spool/contract.ts';
 import type { EventError } from './answer.ts';
 import { structuredOf } from './binary.ts';
@@ -122,7 +123,7 @@ function takeEvents(state: State, arrival: Arrival, body: Buffer, { spans, fault
       continue;
     }
     writeSentEvent(lines.out, event, arrival, ids, body);
-    lines.end(event.type);
+    if (!lines.end(event.type)) errors.push({ index: i / 2, refusal: lineTooLong() });
   }
   return { kind: 'taken', groups: lines.groups(), count: lines.count, errors };
 }
@@ -151,7 +152,7 @@ function takeData(
       continue;
     }
     writeDataLine(lines.out, envelope, ids, body, start, end);
-    lines.end(named.type);
+    if (!lines.end(named.type)) errors.push({ index: i / 2, refusal: lineTooLong() });
   }
   return { kind: 'taken', groups: lines.groups(), count: lines.count, errors };
 }
@@ -169,6 +170,9 @@ const fault = (faults: Scanned['faults'], index: number, length: number, maxEven
   (faults.size === 0 ? undefined : faults.get(index)) ??
   (length > maxEvent ? refusal('event-too-large', '', maxEvent) : null);
 
+/** With what the agent adds to it. */
+const lineTooLong = (): Refusal => refusal('event-too-large', '', MESSAGE_BYTES);
+
 const SCRATCH = 64 * 1024;
 const SCRATCH_KEPT = 2 * 1024 * 1024;
 
@@ -176,6 +180,8 @@ const SCRATCH_KEPT = 2 * 1024 * 1024;
 class Lines {
   out = new ByteWriter(SCRATCH);
   count = 0;
+  /** Where the line that is being written starts. */
+  #start = 0;
   #types: string[] = [];
   /** For each run: the end of its bytes, and its events. */
   #ends: number[] = [];
@@ -185,13 +191,19 @@ class Lines {
     this.out.length = 0;
     if (this.out.bytes.length > SCRATCH_KEPT) this.out = new ByteWriter(SCRATCH);
     this.count = 0;
+    this.#start = 0;
     this.#types = [];
     this.#ends = [];
     this.#counts = [];
   }
 
-  /** A line of this type ends here. */
-  end(type: string): void {
+  /** A line of this type ends here. False, and it is taken back, where it is longer than a message may be. */
+  end(type: string): boolean {
+    if (this.out.length - this.#start > MESSAGE_BYTES) {
+      this.out.length = this.#start;
+      return false;
+    }
+    this.#start = this.out.length;
     this.count++;
     const last = this.#types.length - 1;
     if (last >= 0 && this.#types[last] === type) {
@@ -202,6 +214,7 @@ class Lines {
       this.#ends.push(this.out.length);
       this.#counts.push(1);
     }
+    return true;
   }
 
   /** Copies, so that the scratch buffer is free again. */

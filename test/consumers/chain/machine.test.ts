@@ -189,6 +189,43 @@ describe('a crash', () => {
   });
 });
 
+describe('a commit that something else deleted', () => {
+  it('is an error that says what to do, not a wait', async () => {
+    const { objects, run } = chain();
+    let state = await run(recover(settings, T0));
+    for (let n = 1; n <= 3; n++) state = await committed(run, state, windowOf(state, 10 * n, 10 * n + 5));
+    const key = recordKey(settings, 2, 'commit');
+    objects.delete(key);
+    await expect(run(readChain(settings))).rejects.toThrow(/lifecycle rule/);
+    await expect(run(recover(settings, T0))).rejects.toMatchObject({ name: 'RecordInvalid', key });
+  });
+
+  it('is read again where the chain went on meanwhile', async () => {
+    const { objects, store, run } = chain();
+    let state = await run(recover(settings, T0));
+    for (let n = 1; n <= 3; n++) state = await committed(run, state, windowOf(state, 10 * n, 10 * n + 5));
+    // The reader lists, is slow, and finds the record pruned; a newer one, a snapshot, is there when it lists again.
+    const slow: typeof store = {
+      ...store,
+      list: async (...query) => {
+        const keys = await store.list(...query);
+        if (state.n === 3) {
+          state = await committed(run, state, windowOf(state, 40, 45));
+          objects.delete(recordKey(settings, 2, 'commit'));
+        }
+        return keys;
+      },
+    };
+    const read = await runSteps(readChain(settings), slow, {
+      signal,
+      concurrency: 2,
+      trouble: ignore,
+      backoff: { first: 1, most: 1 },
+    });
+    expect(read.state.n).toBe(4);
+  });
+});
+
 describe('a move', () => {
   it('stops the writer at the old home, and is done once', async () => {
     const { run, objects } = chain();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { probe } from '../../../consumers/chain/probe.ts';
-import { StoreRefused, type ObjectStore } from '../../../consumers/chain/store.ts';
+import { StoreRefused, StoreUnavailable, type ObjectStore } from '../../../consumers/chain/store.ts';
 import { memoryStore } from './memory-store.ts';
 
 const { signal } = new AbortController();
@@ -64,6 +64,24 @@ describe('the probe', () => {
       kind: 'unsafe',
       message: expect.stringContaining('does not list'),
     });
+  });
+
+  it('does not blame a store that answers nobody for a moment', async () => {
+    const store = ways({ createIfAbsent: () => Promise.resolve({ kind: 'unknown', message: '503 SlowDown' }) });
+    await expect(probe(store, 's3', 'x', signal)).rejects.toThrow(StoreUnavailable);
+    await expect(probe(store, 's3', 'x', signal)).rejects.toThrow(/503 SlowDown/);
+  });
+
+  it('is content with a store whose every answer was lost, when one create landed', async () => {
+    const inner = memoryStore(new Map());
+    const store = ways({
+      ...inner,
+      createIfAbsent: async (key, bytes, s) => {
+        await inner.createIfAbsent(key, bytes, s);
+        return { kind: 'unknown', message: 'no answer' };
+      },
+    });
+    expect(await probe(store, 's3', 'x', signal)).toEqual({ kind: 'exclusive' });
   });
 
   it('needs no right to remove', async () => {

@@ -1,11 +1,13 @@
-import { type ConsumeMessage, connect } from 'amqplib';
+import { type ChannelModel, type ConsumeMessage, connect } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Config } from '#core/config/config.ts';
 import { runTopology } from '#topology/main.ts';
 import { DEAD_STREAM } from '#topology/names.ts';
 import { openDeadLetters } from '../../../consumers/drain/dead-letters.ts';
 import { ADMIN_PASSWORD, configFor, type Site, startSite, until } from '../../containers.ts';
 
 let site: Site;
+let config: Config;
 beforeAll(async () => {
   site = await startSite('chicago');
   const rotate = { size: 1, count: 1, age: 1 };
@@ -19,9 +21,30 @@ beforeAll(async () => {
     admin: '',
     path: '',
   } as const;
-  expect(await runTopology('declare', configFor([site.config], { sinks: [files] }), { json: true })).toBe(0);
+  config = configFor([site.config], { sinks: [files] });
+  expect(await runTopology('declare', config, { json: true })).toBe(0);
 });
 afterAll(() => site?.[Symbol.asyncDispose]());
+
+function connectAdmin(): Promise<ChannelModel> {
+  const url = new URL(site.nodes[0]?.amqp ?? '');
+  url.username = 'topology';
+  url.password = ADMIN_PASSWORD;
+  return connect(url.href);
+}
+
+async function lettersThere(count: number): Promise<ConsumeMessage[]> {
+  const connection = await connectAdmin();
+  const channel = await connection.createChannel();
+  await channel.prefetch(10);
+  const letters: ConsumeMessage[] = [];
+  await channel.consume(DEAD_STREAM, (letter) => void (letter !== null && letters.push(letter)), {
+    arguments: { 'x-stream-offset': 'first' },
+  });
+  await until('the letters', () => letters.length >= count);
+  await connection.close();
+  return letters;
+}
 
 test('a dead letter is confirmed by the broker, with where it came from and why; one put while the site is away waits for it', async () => {
   const link = {
@@ -32,7 +55,7 @@ test('a dead letter is confirmed by the broker, with where it came from and why;
     vhost: '/',
     name: 'test',
   };
-  await using dead = openDeadLetters('files', link);
+  await using dead = openDeadLetters('files', link, () => {});
   const { signal } = new AbortController();
   await dead.put(
     'chicago',
@@ -50,18 +73,7 @@ test('a dead letter is confirmed by the broker, with where it came from and why;
   await site.start();
   await waiting;
 
-  const url = new URL(site.nodes[0]?.amqp ?? '');
-  url.username = 'topology';
-  url.password = ADMIN_PASSWORD;
-  const connection = await connect(url.href);
-  const channel = await connection.createChannel();
-  await channel.prefetch(10);
-  const letters: ConsumeMessage[] = [];
-  await channel.consume(DEAD_STREAM, (letter) => void (letter !== null && letters.push(letter)), {
-    arguments: { 'x-stream-offset': 'first' },
-  });
-  await until('both letters', () => letters.length >= 2);
-  await connection.close();
+  const letters = await lettersThere(2);
   expect(letters.map(({ content }) => content.toString())).toEqual(['one', 'two']);
   expect(letters[0]?.properties.headers).toMatchObject({
     sink: 'files',
@@ -73,6 +85,36 @@ test('a dead letter is confirmed by the broker, with where it came from and why;
   });
 });
 
+test('a dead letter that no queue takes is told, and waits until the topology is declared', async () => {
+  const connection = await connectAdmin();
+  const channel = await connection.createChannel();
+  await channel.deleteQueue(DEAD_STREAM);
+  await connection.close();
+  const link = {
+    site: 'chicago',
+    nodes: site.config.nodes,
+    user: 'files',
+    password: 'test-files',
+    vhost: '/',
+    name: 'test',
+  };
+  const told: (string | null)[] = [];
+  await using dead = openDeadLetters('files', link, (why) => told.push(why));
+  const { signal } = new AbortController();
+  let put = false;
+  const waiting = dead
+    .put('chicago', 0, [{ reason: 'invalid', message: '', offset: 9n, body: Buffer.from('three') }], signal)
+    .then(() => (put = true));
+  await until('it is told twice', () => told.length >= 2);
+  expect(put).toBe(false);
+  expect(told[0]).toMatch(/1 of 1 were returned: .*waggle topology declare/);
+  expect(await runTopology('declare', config, { json: true })).toBe(0);
+  await waiting;
+  expect(told.at(-1)).toBeNull();
+  const [letter] = await lettersThere(1);
+  expect(letter?.content.toString()).toBe('three');
+});
+
 test('an abort ends the wait for a site that is away', async () => {
   const link = {
     site: 'nowhere',
@@ -82,7 +124,7 @@ test('an abort ends the wait for a site that is away', async () => {
     vhost: '/',
     name: 'test',
   };
-  await using dead = openDeadLetters('files', link);
+  await using dead = openDeadLetters('files', link, () => {});
   const stop = new AbortController();
   const put = dead.put(
     'nowhere',

@@ -1,5 +1,5 @@
 // The folder as a store: the conformance suite, and what only a file system does.
-import { chmod, mkdtemp, readdir, rm, utimes, writeFile, mkdir } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, symlink, utimes, writeFile, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -56,6 +56,33 @@ describe('a folder', () => {
     await utimes(join(temporary, 'old'), yesterday, yesterday);
     await open(path).createIfAbsent('a', Buffer.from('x'), signal);
     expect(await readdir(temporary)).toEqual(['young']);
+  });
+
+  it.each(['type=a/dt=2026-11-16', '.waggle-tmp', 'type=a', ''])('goes on where "%s" was removed', async (removed) => {
+    const path = await mkdtemp(join(root, 'removed-'));
+    const store = open(path);
+    const folder = 'type=a/dt=2026-11-16/hour=00';
+    await store.createIfAbsent(`${folder}/x`, Buffer.from('x'), signal);
+    await rm(join(path, removed), { recursive: true });
+    expect(await store.createIfAbsent(`${folder}/y`, Buffer.from('y'), signal)).toEqual({ kind: 'created' });
+    expect(await store.get(`${folder}/y`, signal)).toEqual(Buffer.from('y'));
+  });
+
+  it('writes where sweeping fails, and sweeps again', async () => {
+    const path = join(root, 'unswept');
+    const temporary = join(path, '.waggle-tmp');
+    // What it finds there first cannot be unlinked, nor looked at.
+    await mkdir(join(temporary, 'odd'), { recursive: true });
+    await symlink('loop', join(temporary, 'loop'));
+    const yesterday = Date.now() / 1000 - 90_000;
+    await utimes(join(temporary, 'odd'), yesterday, yesterday);
+    const store = open(path);
+    expect(await store.createIfAbsent('a', Buffer.from('x'), signal)).toEqual({ kind: 'created' });
+    await rm(join(temporary, 'loop'));
+    await writeFile(join(temporary, 'old'), 'torn');
+    await utimes(join(temporary, 'old'), yesterday, yesterday);
+    expect(await store.createIfAbsent('b', Buffer.from('x'), signal)).toEqual({ kind: 'created' });
+    expect(await readdir(temporary)).toEqual(['odd']);
   });
 
   it.each(['', '/a', 'a//b', 'a/', '../a', 'a/../b', 'a/.b', 'a\0b'])('refuses %j, which is no key', async (key) => {

@@ -29,7 +29,7 @@ describe('every problem names line, column and path, and what to write', () => {
     [
       'a size out of range',
       changed('bucket: events', 'bucket: events, rotate: { size: 1B }'),
-      ['w.yaml:16:66: sinks.s3.rotate.size: must be from 1KiB to 4GiB'],
+      ['w.yaml:16:66: sinks.s3.rotate.size: must be from 1KiB to 1GiB'],
     ],
     [
       'a duration with a blank',

@@ -86,6 +86,8 @@ export class World implements SpoolClock {
   /** Bytes of files that were removed or lost: they show up in blocks that were never written. */
   #stale: Buffer[] = [];
   #locked = new Set<string>();
+  /** A read of it failed: the next one does not. Bytes that can never be read are another test's (`corrupt`): they count as damaged. */
+  readonly #readFailed = new Set<Inode>();
   #ready: (() => void)[] = [];
   #timers: { at: number; run: () => void }[] = [];
   #time = 1_700_000_000_000;
@@ -310,6 +312,15 @@ export class World implements SpoolClock {
       }),
   };
 
+  #fails(call: number): boolean {
+    const fault = this.faults.get(call);
+    return fault === 'EIO' || fault === 'ENOSPC';
+  }
+
+  #spare(call: number): void {
+    if (this.#fails(call)) this.faults.delete(call);
+  }
+
   #find(path: string): Inode {
     const inode = this.#names.get(path);
     if (!inode) throw failure('ENOENT');
@@ -358,8 +369,12 @@ export class World implements SpoolClock {
           (error) => done(error),
         );
       },
-      read: (target, length, position) =>
-        this.#promise(() => inode.bytes.subarray(position, position + length).copy(target)),
+      read: (target, length, position) => {
+        const next = this.#steps + 1;
+        if (this.#readFailed.delete(inode)) this.#spare(next);
+        else if (this.#fails(next)) this.#readFailed.add(inode);
+        return this.#promise(() => inode.bytes.subarray(position, position + length).copy(target));
+      },
       close: () => this.#promise(() => undefined),
     };
   }

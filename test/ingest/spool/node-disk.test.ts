@@ -1,9 +1,10 @@
 // The spool on the machine's own disk: two processes, SIGKILL, a full file system.
 import { execFileSync, fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EventGroup, Spool, SpoolEvent, Synced } from '../../../ingest/spool/contract.ts';
 import { nodeDisk } from '../../../ingest/spool/node-disk.ts';
@@ -108,9 +109,36 @@ describe('the spool on a real disk', () => {
       spool.append([lines(1, 1)], 'disk');
     }
     const json = '{"version":2,"identities":{}}';
-    const { crc32 } = await import('node:zlib');
     await writeFile(join(folder, 'cursor.sites'), `${json}\n${crc32(json).toString(16).padStart(8, '0')}\n`);
     await expect(openSpool(spoolOptions(folder))).rejects.toThrow(/format 2, which a newer waggle wrote/);
+  });
+
+  it('refuses a segment of a newer version, says which and what to do, and changes nothing', async () => {
+    {
+      await using spool = await openSpool(spoolOptions(folder));
+      spool.append([lines(1, 1)], 'disk');
+    }
+    const name = (await readdir(folder)).find((each) => each.endsWith('.seg')) ?? '';
+    const bytes = await readFile(join(folder, name));
+    bytes.writeUInt16LE(7, 8); // the version, and the checksum over the header that goes with it
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60);
+    await writeFile(join(folder, name), bytes);
+    const before = await readdir(folder);
+    const opening = openSpool(spoolOptions(folder));
+    await expect(opening).rejects.toThrow(`${name} has format 7, which a newer waggle wrote; this one knows up to 1.`);
+    await expect(opening).rejects.toThrow(
+      'Run the newer one until the spool is empty, or give this one another folder.',
+    );
+    expect(await readdir(folder)).toEqual(before);
+    expect(await readFile(join(folder, name))).toEqual(bytes);
+  });
+
+  it('says how long it took to open in whole milliseconds', async () => {
+    const facts: SpoolEvent[] = [];
+    await using spool = await openSpool({ ...spoolOptions(folder), observe: (fact) => facts.push(fact) });
+    expect(spool.stats().refusing).toBe(null);
+    const opened = facts.find((fact) => fact.kind === 'opened');
+    expect(Number.isInteger(opened?.milliseconds)).toBe(true);
   });
 
   it('loses nothing it acknowledged when its process is killed', { timeout: 60_000 }, async () => {
