@@ -1,10 +1,11 @@
 // How fast the HTTP input takes events, against baselines of the same run. `node test/bench/http.ts [seconds] [pairs]` prints JSON, a line each.
 //   single: one 330-byte event a request over 128 connections, answered after fdatasync; baseline: bare node:http that parses and answers
-//   batch:  100 such events a request, over 8 connections; baseline: a loop without HTTP that parses, wraps and stringifies the same events
+//   batch:  100 such events a request, over 8 connections, as CloudEvents or as bare data that is still to be wrapped; baseline: a loop without
+//           HTTP and disk that parses, wraps and stringifies the same events
 // Fair: server and load generator are processes of their own, one a core; ours and the baseline take turns, so that what else the machine
 // does meets both; the generator is the same for both and costs less than the bare server. CPU time a request is measured beside the rate.
 import { fork, type ChildProcess } from 'node:child_process';
-import { randomFillSync } from 'node:crypto';
+import { randomFillSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -18,7 +19,7 @@ import { nodeDisk, systemClock } from '../../ingest/spool/node-disk.ts';
 import { openSpool } from '../../ingest/spool/spool.ts';
 
 export interface HttpFigure {
-  readonly name: 'http-single' | 'http-batch';
+  readonly name: 'http-single' | 'http-batch' | 'http-batch-data';
   /** Median of the pairs' ratios of events a second, ours to the baseline's. */
   readonly ratio: number;
   readonly target: number;
@@ -59,20 +60,36 @@ export function sampleEvent(n: number): string {
   return JSON.stringify(event);
 }
 
-const batchBody = (): string => `[${Array.from({ length: BATCH }, (_, n) => sampleEvent(n)).join(',')}]`;
+/** Bare data of 330 bytes, as applications send it to /events/TYPE. */
+function sampleData(n: number): string {
+  const data = { order: n, user: 9_007_199_254_740, venue: 'The Map Room', city: 'Chicago', points: 12.5, note: '' };
+  data.note = 'x'.repeat(Math.max(0, 330 - JSON.stringify(data).length));
+  return JSON.stringify(data);
+}
+
+type Sample = (n: number) => string;
+const batchOf = (sample: Sample): string => `[${Array.from({ length: BATCH }, (_, n) => sample(n)).join(',')}]`;
+const DATA_PATH = '/events/checkin.created';
 
 /** One event a request, 128 connections. Target: 0.6. */
 export const benchHttpSingle = (seconds = 4, pairs = 5): Promise<HttpFigure> =>
   compare('http-single', 0.6, pairs, {
-    ours: () => measureServer('serve-input', sampleEvent(1), 'application/json', CONNECTIONS, 1, seconds),
-    baseline: () => measureServer('serve-bare', sampleEvent(1), 'application/json', CONNECTIONS, 1, seconds),
+    ours: () => measureServer('serve-input', sampleEvent(1), '/events', CONNECTIONS, 1, seconds),
+    baseline: () => measureServer('serve-bare', sampleEvent(1), '/events', CONNECTIONS, 1, seconds),
   });
 
 /** Batches of 100. Target: 0.4. */
 export const benchHttpBatch = (seconds = 4, pairs = 5): Promise<HttpFigure> =>
   compare('http-batch', 0.4, pairs, {
-    ours: () => measureServer('serve-input', batchBody(), 'application/json', BATCH_CONNECTIONS, BATCH, seconds),
-    baseline: () => measureLoop(seconds),
+    ours: () => measureServer('serve-input', batchOf(sampleEvent), '/events', BATCH_CONNECTIONS, BATCH, seconds),
+    baseline: () => measureLoop('loop', seconds),
+  });
+
+/** Batches of 100, bare data. Target: 0.4. */
+export const benchHttpData = (seconds = 4, pairs = 5): Promise<HttpFigure> =>
+  compare('http-batch-data', 0.4, pairs, {
+    ours: () => measureServer('serve-input', batchOf(sampleData), DATA_PATH, BATCH_CONNECTIONS, BATCH, seconds),
+    baseline: () => measureLoop('loop-data', seconds),
   });
 
 interface Measured {
@@ -113,7 +130,7 @@ const median = (values: readonly number[]): number =>
 interface Load {
   readonly port: number;
   readonly body: string;
-  readonly contentType: string;
+  readonly path: string;
   readonly connections: number;
   /** It goes on until both are reached. */
   readonly seconds: number;
@@ -128,7 +145,7 @@ interface LoadResult {
 async function measureServer(
   role: string,
   body: string,
-  contentType: string,
+  target: string,
   connections: number,
   events: number,
   seconds: number,
@@ -137,7 +154,7 @@ async function measureServer(
   const load = fork(import.meta.filename, ['load']);
   try {
     const { port } = await message<{ port: number }>(server);
-    const work = { port, body, contentType, connections };
+    const work = { port, body, path: target, connections };
     // Warms both, by requests: on a busy machine a second may be too short for the compiler.
     await ask<LoadResult>(load, { ...work, seconds: 1, requests: 40_000 / events } satisfies Load);
     const before = await ask<number>(server, 'cpu');
@@ -150,8 +167,8 @@ async function measureServer(
   }
 }
 
-async function measureLoop(seconds: number): Promise<Measured> {
-  const loop = fork(import.meta.filename, ['loop']);
+async function measureLoop(role: string, seconds: number): Promise<Measured> {
+  const loop = fork(import.meta.filename, [role]);
   try {
     return await ask<Measured>(loop, seconds);
   } finally {
@@ -263,7 +280,7 @@ async function spoolAccept(folder: string): Promise<{ readonly accept: Accept; r
 /** Keep-alive, no pipelining: each connection sends its next request when the answer to the last is whole. */
 async function generate(load: Load): Promise<LoadResult> {
   const request = Buffer.from(
-    `POST /events HTTP/1.1\r\nhost: bench\r\ncontent-type: ${load.contentType}\r\ncontent-length: ${Buffer.byteLength(load.body)}\r\n\r\n${load.body}`,
+    `POST ${load.path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(load.body)}\r\n\r\n${load.body}`,
   );
   let requests = 0;
   let stopped = false;
@@ -298,15 +315,29 @@ function answerBytes(chunk: Buffer): number {
   return head.indexOf('\r\n\r\n') + 4 + Number(length);
 }
 
+const wrapped = (data: object, receivedat: string): object => ({
+  specversion: '1.0',
+  type: 'checkin.created',
+  receivedat,
+  time: receivedat,
+  id: randomUUID(),
+  source: '/chicago/bench/http',
+  host: 'bench',
+  site: 'chicago',
+  datacontenttype: 'application/json',
+  data,
+});
+
 /** Events a second of: parse a batch, wrap each event, stringify it to a line. */
-function runLoop(seconds: number): Measured {
-  const body = Buffer.from(batchBody());
+function runLoop(role: string, seconds: number): Measured {
+  const bare = role === 'loop-data';
+  const body = Buffer.from(batchOf(bare ? sampleData : sampleEvent));
   let bytes = 0;
   const turn = (): void => {
     const receivedat = new Date().toISOString();
     let lines = '';
     for (const event of JSON.parse(body.toString()) as object[])
-      lines += `${JSON.stringify({ ...event, receivedat, host: 'bench', site: 'chicago' })}\n`;
+      lines += `${JSON.stringify(bare ? wrapped(event, receivedat) : { ...event, receivedat, host: 'bench', site: 'chicago' })}\n`;
     bytes += Buffer.from(lines).length;
   };
   for (const until = performance.now() + 1000; performance.now() < until;) turn();
@@ -332,7 +363,7 @@ async function serveRole(role: string): Promise<void> {
   } else if (role === 'load') {
     process.on('message', (load: Load) => void generate(load).then(reply));
   } else {
-    process.on('message', (seconds: number) => reply(runLoop(seconds)));
+    process.on('message', (seconds: number) => reply(runLoop(role, seconds)));
   }
 }
 
@@ -342,5 +373,6 @@ if (import.meta.main) {
   else {
     console.log(JSON.stringify(await benchHttpSingle(Number(role), Number(pairs))));
     console.log(JSON.stringify(await benchHttpBatch(Number(role), Number(pairs))));
+    console.log(JSON.stringify(await benchHttpData(Number(role), Number(pairs))));
   }
 }

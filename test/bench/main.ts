@@ -10,7 +10,7 @@ import { sweep } from '../docker.ts';
 import { benchAgent } from './agent.ts';
 import { type DrainFigure, benchDrain } from './drain.ts';
 import { amount, type Figure, figureOf, type Measured, performancePage, tableHead, tableLines } from './figure.ts';
-import { type HttpFigure, benchHttpBatch, benchHttpSingle } from './http.ts';
+import { type HttpFigure, benchHttpBatch, benchHttpData, benchHttpSingle } from './http.ts';
 import { benchLatency } from './latency.ts';
 import { describeMachine } from './machine.ts';
 import { benchNumbers } from './numbers.bench.ts';
@@ -42,8 +42,11 @@ const benchmarks: readonly Benchmark[] = [
   {
     name: 'http-batch',
     about:
-      '100 events of 330 bytes a request over 8 connections, answered after fdatasync, against a loop without HTTP and disk that parses, wraps and stringifies the same events.',
-    run: async (quick) => [ofRates('HTTP, batches of 100', await benchHttpBatch(quick ? 1 : 4, quick ? 1 : PAIRS))],
+      '100 events of 330 bytes a request over 8 connections, answered after fdatasync, against a loop without HTTP and disk that parses, wraps and stringifies the same events. Once as CloudEvents, whose envelope is checked and kept, once as bare data.',
+    run: async (quick) => [
+      ofRates('HTTP, batches of 100, CloudEvents', await benchHttpBatch(quick ? 1 : 4, quick ? 1 : PAIRS)),
+      ofRates('HTTP, batches of 100, bare data', await benchHttpData(quick ? 1 : 4, quick ? 1 : PAIRS)),
+    ],
   },
   {
     name: 'spool',

@@ -38,6 +38,9 @@ beforeAll(async () => {
   ] as const;
   config = configFor([site.config], { log: { partitions: PARTITIONS }, sinks });
   expect(await runTopology('declare', config, { json: true })).toBe(0);
+  // A broker that is killed within seconds of its first stream may lose its stream coordinator (docs/topology.md): not what is tested here.
+  await site.stop();
+  await site.start();
   await connectAdmin();
 });
 afterAll(async () => {
