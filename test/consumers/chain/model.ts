@@ -12,6 +12,8 @@ import { judge } from './model-judge.ts';
 import { END, HORIZON, KEPT, makeStreams, randomOf, SITES, SKEW, type Site, type Streams } from './model-streams.ts';
 
 const STEPS = 6000;
+/** Whoever knows the chain from so long ago may meet a number that is pruned. */
+const OUTLIVED = KEPT - 4 * SKEW;
 
 interface Actor {
   readonly steps: Steps<void>;
@@ -70,7 +72,8 @@ export class World {
   /** A listing of some time ago, which a store may still answer with. */
   #stale: { readonly keys: string[]; readonly time: number } = { keys: [], time: 0 };
   #actors: Actor[] = [];
-  #late: Extract<Operation, { kind: 'create' }>[] = [];
+  /** Requests under way, and since when their sender knew the chain: a crash or a lost answer does not call them back. */
+  #late: { readonly operation: Extract<Operation, { kind: 'create' }>; readonly since: number }[] = [];
   #clock = 0;
   #names = 0;
 
@@ -204,14 +207,14 @@ export class World {
     return { kind: 'created' };
   }
 
-  #perform(operation: Operation, calm: boolean): Answer {
+  #perform(operation: Operation, since: number, calm: boolean): Answer {
     const { lost, never, late, twice, stale } = this.#weather;
     switch (operation.kind) {
       case 'create': {
         if (calm) return this.#create(operation.key, operation.bytes);
         if (this.#chance(never)) return UNKNOWN;
         if (this.#chance(late)) {
-          this.#late.push(operation);
+          this.#late.push({ operation, since });
           return UNKNOWN;
         }
         const answer = this.#create(operation.key, operation.bytes);
@@ -239,12 +242,12 @@ export class World {
   /** One operation of one actor, or its crash. False where it is gone. */
   #step(actor: Actor, calm: boolean): boolean {
     // Whoever slept longer than records are kept is outside the contract; so is a request as old.
-    if (this.#clock - actor.since > KEPT - 4 * SKEW) return false;
+    if (this.#clock - actor.since > OUTLIVED) return false;
     if (!calm && this.#chance(this.#weather.crash)) {
       this.counts.crashes++;
       for (const i of actor.open) {
         const operation = actor.operations[i];
-        if (operation?.kind === 'create' && this.#chance(0.5)) this.#late.push(operation);
+        if (operation?.kind === 'create' && this.#chance(0.5)) this.#late.push({ operation, since: actor.since });
       }
       return false;
     }
@@ -252,7 +255,7 @@ export class World {
     const [i = 0] = actor.open.splice(pick, 1);
     const operation = actor.operations[i];
     if (operation === undefined) throw new Error('an actor without operations');
-    const answer = this.#perform(operation, calm);
+    const answer = this.#perform(operation, actor.since, calm);
     actor.answers[i] = this.#mutation.lie?.(operation, answer) ?? answer;
     return actor.open.length > 0 || this.#advance(actor);
   }
@@ -260,6 +263,8 @@ export class World {
   #leap(by: number): void {
     this.#clock = Math.min(END, this.#clock + by);
     if (by > 10) this.#late = [];
+    // A request that was under way for longer than records are kept is outside the contract, as its sender would be.
+    this.#late = this.#late.filter(({ since }) => this.#clock - since <= OUTLIVED);
   }
 
   /** Runs the schedule; `stuck` where the last writer does not come to its end. */
@@ -279,7 +284,7 @@ export class World {
         this.#late.length > 0 && this.#chance(0.1)
           ? this.#late.splice(this.#below(this.#late.length), 1)[0]
           : undefined;
-      if (late !== undefined) this.#create(late.key, late.bytes);
+      if (late !== undefined) this.#create(late.operation.key, late.operation.bytes);
       const actor = awake[this.#below(awake.length)];
       if (actor === undefined) continue;
       if (this.#chance(sleep)) actor.wakes = step + this.#below(200);
@@ -288,7 +293,7 @@ export class World {
     // Now those that are awake die, the requests that are under way arrive, and others read to the end; then the sleepers wake and try to go on.
     const sleepers = this.#actors.filter((one) => one.wakes > chaos);
     this.#actors = [];
-    for (const { key, bytes } of this.#late) this.#create(key, bytes);
+    for (const { operation } of this.#late) this.#create(operation.key, operation.bytes);
     for (this.#late = []; ; this.#leap(50 + this.#below(END))) {
       for (const site of SITES) this.#startWriter(site);
       for (const actor of [...this.#actors.splice(0), ...sleepers.splice(0)])
