@@ -2,6 +2,7 @@
 // A crash between the two makes the same dead letter twice: at least once, told apart by site, stream and offset.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChannelModel, ConfirmChannel } from 'amqplib';
+import { unlessAborted } from '#core/io/abort.ts';
 import { openAmqpLink, type AmqpLink, type AmqpLinkOptions } from '#core/io/amqp.ts';
 import { DEAD_STREAM, EVENTS_DEAD, logStream } from '#topology/names.ts';
 import type { DeadMessage } from './window.ts';
@@ -29,7 +30,8 @@ export function openDeadLetters(sink: string, options: AmqpLinkOptions, trouble:
         signal.throwIfAborted();
         const connection = await open().up(signal);
         try {
-          await publish(connection, sink, site, partition, messages);
+          // A broker under an alarm answers nothing: the attachment must be able to end.
+          await unlessAborted(publish(connection, sink, site, partition, messages), signal);
           trouble(null);
           return;
         } catch (error) {

@@ -121,7 +121,7 @@ export class LogReader implements AsyncDisposable {
           observe({ kind: 'connected', site: site.name, node: name });
         });
       } catch (error) {
-        why = error instanceof Error ? error.message : String(error);
+        why = messageOf(error);
       }
       if (this.#closing.signal.aborted) return;
       const retryMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** failures++) * (0.5 + random());
@@ -181,7 +181,7 @@ export class LogReader implements AsyncDisposable {
       const old = attached.subscribed;
       this.#detach(partition, attached);
       attached.subscribed = null;
-      await old?.close();
+      if (old !== null) await unlessAborted(old.close(), signal);
       attached.credit = 0;
       wanted.delete(partition);
       try {
@@ -202,13 +202,8 @@ export class LogReader implements AsyncDisposable {
         if (signal.aborted) return missing;
         wanted.add(partition);
         missing = true;
-        const why = error instanceof Error ? error.message : String(error);
-        this.#options.observe({
-          kind: 'stream-missing',
-          site: this.#options.site.name,
-          stream: logStream(partition),
-          why,
-        });
+        const { name: site } = this.#options.site;
+        this.#options.observe({ kind: 'stream-missing', site, stream: logStream(partition), why: messageOf(error) });
       }
     }
     return missing;
@@ -244,8 +239,8 @@ export class LogReader implements AsyncDisposable {
 
   /** Nothing would come of this activation: the partition is asked for again in a while. */
   #failed(partition: number, error: unknown, signal: AbortSignal): void {
-    const why = error instanceof Error ? error.message : String(error);
-    this.#options.observe({ kind: 'activation-failed', site: this.#options.site.name, partition, why });
+    const { name: site } = this.#options.site;
+    this.#options.observe({ kind: 'activation-failed', site, partition, why: messageOf(error) });
     const again = setTimeout(() => this.restart(partition), RETRY_MS.most);
     signal.addEventListener('abort', () => clearTimeout(again), { once: true });
   }
@@ -289,7 +284,8 @@ export class LogReader implements AsyncDisposable {
     attached.credit--;
     const { signal } = attached.scope;
     const first = messages[0]?.offset;
-    if (attached.behind === null || first === undefined) return;
+    if (attached.behind === null) return;
+    if (first === undefined) return this.#options.listener.chunkEnd(partition);
     const missing = first - attached.behind - 1n;
     if (missing > OWN_OFFSETS && !attached.anywhere) this.#options.listener.gap(partition, missing);
     attached.anywhere = false;
@@ -348,3 +344,5 @@ function toLogMessage(partition: number, message: StreamMessage): LogMessage {
   });
   return { partition, offset: message.offset, batch, bytes: message.content.length };
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -15,6 +15,7 @@ import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { Offset } from 'rabbitmq-stream-js-client';
 import { readAmqpPairs, type ByteReader } from './amqp-value.ts';
+import { FrameJoiner } from './frame-joiner.ts';
 
 export interface StreamMessage {
   readonly content: Buffer;
@@ -59,6 +60,7 @@ export interface Subscribed {
 // The client's insides that are used here.
 interface InnerConnection {
   readonly socket: Socket;
+  readonly params: { readonly opened: (socket: Socket) => void };
   on(
     event: 'deliverV1' | 'deliverV2',
     listener: (delivery: { subscriptionId: number; messages: StreamMessage[] }) => void,
@@ -100,35 +102,8 @@ const { CreditRequest } = inside('requests/credit_request.js') as {
 // The constructor is private in the types; `connect` would start before the mends of the instance.
 const { Client: ClientClass } = inside('client.js') as { Client: new (logger: object, params: object) => unknown };
 
-const SIZE = 4;
-
-/** Frames of the stream protocol: a size (uint32, big-endian, of what follows it), then so many bytes. */
-class FrameJoiner {
-  #pieces: Buffer[] = [];
-  #held = 0;
-  /** Bytes of the first frame that is not whole, as far as is known. */
-  #wanted = SIZE;
-
-  /** The whole frames that are there now, or null. */
-  push(data: Buffer): Buffer | null {
-    this.#pieces.push(data);
-    this.#held += data.length;
-    if (this.#held < this.#wanted) return null;
-    const all = this.#pieces.length === 1 ? data : Buffer.concat(this.#pieces, this.#held);
-    let end = 0;
-    this.#wanted = SIZE;
-    while (all.length - end >= SIZE) {
-      this.#wanted = SIZE + all.readUInt32BE(end);
-      if (all.length - end < this.#wanted) break;
-      end += this.#wanted;
-      this.#wanted = SIZE;
-    }
-    const rest = all.subarray(end);
-    this.#pieces = rest.length === 0 ? [] : [rest];
-    this.#held = rest.length;
-    return end === 0 ? null : all.subarray(0, end);
-  }
-}
+/** Not in time; what was waited for may still come. */
+class Late extends Error {}
 
 let mended = false;
 /** Idempotent. */
@@ -153,6 +128,11 @@ function mendStreamClient(): void {
       }
     };
   }
+  const start = connection['start'] as Step;
+  connection['start'] = function (this: InnerConnection, ...rest: unknown[]) {
+    this.params.opened(this.socket);
+    return start.apply(this, rest);
+  };
   const frames = new WeakMap<InnerConnection, FrameJoiner>();
   connection['received'] = function (this: InnerConnection, data: Buffer) {
     let joiner = frames.get(this);
@@ -176,6 +156,8 @@ function mendStreamClient(): void {
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const HEARTBEAT_S = 10;
+/** The client counts a connection's subscriptions upwards only, and the protocol has a byte for them. */
+const LAST_SUBSCRIPTION = 250;
 
 /**
  * One client: its locator connection, and a connection for each stream that is subscribed to. It never reconnects: `ended` is
@@ -188,6 +170,7 @@ export class StreamConnection implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   readonly #silence: NodeJS.Timeout;
   readonly #lastHeard = new Map<Socket, number>();
+  readonly #chunks = new WeakMap<InnerConnection, Map<number, Subscription['chunk']>>();
   #over = false;
   #active = false;
 
@@ -202,6 +185,8 @@ export class StreamConnection implements AsyncDisposable {
       vhost: endpoint.vhost,
       heartbeat: HEARTBEAT_S,
       connectionName: 'waggle consumer',
+      // The client hands its parameters to each of its connections: none is made that we do not know, nor after the end.
+      opened: (socket: Socket) => (this.#over ? void socket.destroy() : this.#watch(socket)),
       listeners: { connection_closed: () => this.#end('the broker closed the connection') },
     };
     const client = new ClientClass(SILENT, params) as InnerClient;
@@ -228,7 +213,6 @@ export class StreamConnection implements AsyncDisposable {
     mendStreamClient();
     const connection = new StreamConnection(endpoint, deadline, ended);
     try {
-      connection.#watch(connection.#client.locatorConnection.socket);
       await connection.#within(connection.#client.start(), `no stream connection to ${endpoint.host}:${endpoint.port}`);
       return connection;
     } catch (error) {
@@ -260,26 +244,28 @@ export class StreamConnection implements AsyncDisposable {
         single === null ? undefined : { superStream: single.superStream },
       ),
       `no subscription to ${stream}`,
-    );
+    ).catch((error: unknown) => {
+      // What comes of it later would hold the partition, and nobody would read it.
+      if (error instanceof Late) this.#end(error.message);
+      throw error;
+    });
     const connection = this.#client.getConsumers().find((entry) => entry.consumer === consumer)?.connection;
     if (connection === undefined) throw new Error(`the stream ${stream} was closed while it was subscribed to`);
-    this.#watch(connection.socket);
+    const chunks = this.#deliveries(connection);
+    chunks.set(consumer.consumerId, subscription.chunk);
+    if (consumer.consumerId >= LAST_SUBSCRIPTION) this.#end('subscription ids are used up: a new connection is needed');
     let open = true;
-    const deliver = (delivery: { subscriptionId: number; messages: StreamMessage[] }): void => {
-      if (open && delivery.subscriptionId === consumer.consumerId) subscription.chunk(delivery.messages);
-    };
-    connection.on('deliverV1', deliver);
-    connection.on('deliverV2', deliver);
     return {
       // `send` never settles on a closed socket; the end of the connection is told by `ended`.
-      credit: (chunks) => {
+      credit: (amount) => {
         connection
-          .send(new CreditRequest({ subscriptionId: consumer.consumerId, credit: chunks }))
+          .send(new CreditRequest({ subscriptionId: consumer.consumerId, credit: amount }))
           .catch((error: unknown) => this.#end(`credit for ${stream}: ${String(error)}`));
       },
       close: async () => {
         if (!open) return;
         open = false;
+        chunks.delete(consumer.consumerId);
         await this.#within(this.#client.closeConsumer(consumer.extendedId), `cannot unsubscribe from ${stream}`);
       },
     };
@@ -293,6 +279,19 @@ export class StreamConnection implements AsyncDisposable {
     if (!wasOver) await this.#within(this.#client.close(), 'close').catch(() => {});
     for (const { connection } of this.#client.getConsumers()) this.#sockets.add(connection.socket);
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** By subscription. One listener serves all of a connection: the client never takes one off. */
+  #deliveries(connection: InnerConnection): Map<number, Subscription['chunk']> {
+    const known = this.#chunks.get(connection);
+    if (known !== undefined) return known;
+    const chunks = new Map<number, Subscription['chunk']>();
+    this.#chunks.set(connection, chunks);
+    const deliver = (delivery: { subscriptionId: number; messages: StreamMessage[] }): void =>
+      chunks.get(delivery.subscriptionId)?.(delivery.messages);
+    connection.on('deliverV1', deliver);
+    connection.on('deliverV2', deliver);
+    return chunks;
   }
 
   #watch(socket: Socket): void {
@@ -321,7 +320,7 @@ export class StreamConnection implements AsyncDisposable {
   async #within<T>(work: Promise<T>, what: string): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`${what} within ${this.#deadline} ms`)), this.#deadline);
+      timer = setTimeout(() => reject(new Late(`${what} within ${this.#deadline} ms`)), this.#deadline);
     });
     try {
       return await Promise.race([work, late]);

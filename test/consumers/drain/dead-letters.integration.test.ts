@@ -115,6 +115,35 @@ test('a dead letter that no queue takes is told, and waits until the topology is
   expect(letter?.content.toString()).toBe('three');
 });
 
+test('an abort ends the wait for a broker that takes nothing', async () => {
+  const watermark = (value: string): Promise<unknown> =>
+    site.nodes[0]?.exec(['rabbitmqctl', 'set_vm_memory_high_watermark', value]) ?? Promise.reject(new Error('no node'));
+  const link = {
+    site: 'chicago',
+    nodes: site.config.nodes,
+    user: 'files',
+    password: 'test-files',
+    vhost: '/',
+    name: 'test',
+  };
+  await using dead = openDeadLetters('files', link, () => {});
+  await watermark('0');
+  const stop = new AbortController();
+  const letter = { reason: 'invalid', message: '', offset: 1n, body: Buffer.from('x') } as const;
+  const put = dead.put('chicago', 0, [letter], stop.signal);
+  const outcome = put.then(
+    () => 'put',
+    () => 'given up',
+  );
+  // The broker says that it is under an alarm once something was published.
+  expect(await Promise.race([outcome, new Promise((resolve) => setTimeout(resolve, 1_000, 'waiting'))])).toBe(
+    'waiting',
+  );
+  stop.abort();
+  expect(await outcome).toBe('given up');
+  await watermark('0.6');
+});
+
 test('an abort ends the wait for a site that is away', async () => {
   const link = {
     site: 'nowhere',
