@@ -22,6 +22,7 @@ export async function followLog(site: Site, partitions: number): Promise<LogOrac
   const url = new URL(site.nodes[0]?.amqp ?? '');
   url.username = 'topology';
   url.password = ADMIN_PASSWORD;
+  await until(`the streams of ${site.name} run`, () => canRead(url.href, partitions));
   const connection: ChannelModel = await connect(url.href);
   connection.on('error', () => {}); // A test that stops the broker follows it anew.
   const data = new Map<string, unknown>();
@@ -29,7 +30,6 @@ export async function followLog(site: Site, partitions: number): Promise<LogOrac
   const invalid: string[] = [];
   const local = new Set<string>();
   let repeats = 0;
-  await until(`the streams of ${site.name} run`, () => canRead(connection, partitions));
   const channel = await connection.createChannel();
   await channel.prefetch(100);
   const take = (message: ConsumeMessage): void => {
@@ -77,13 +77,15 @@ export async function followLog(site: Site, partitions: number): Promise<LogOrac
   };
 }
 
-/** A broker that has just started may not have its streams yet; the refusal costs the channel. */
-async function canRead(connection: ChannelModel, partitions: number): Promise<boolean> {
+/** A broker that has just started may not have its streams yet; being told so costs the channel, or the connection (541 INTERNAL_ERROR). */
+async function canRead(url: string, partitions: number): Promise<boolean> {
+  const connection = await connect(url);
+  connection.on('error', () => {});
   const channel = await connection.createChannel();
   channel.on('error', () => {});
   await channel.prefetch(1);
   for (let partition = 0; partition < partitions; partition++)
     await channel.consume(logStream(partition), () => {}, { arguments: { 'x-stream-offset': 'next' } });
-  await channel.close();
+  await connection.close();
   return true;
 }

@@ -208,7 +208,7 @@ describe('the stream client, mended', () => {
   });
 });
 
-async function connection(deadline: number): Promise<{ client: StreamConnection; why: string[] }> {
+async function connectFor(deadline: number): Promise<{ client: StreamConnection; why: string[] }> {
   const why: string[] = [];
   const [endpoint = { host: '', port: 0 }] = site.config.stream;
   const as = { ...endpoint, username: 'files', password: 'test-files', vhost: '/' };
@@ -221,7 +221,7 @@ describe('a connection that is of no more use', () => {
   const plain = { stream: logStream(0), offset: Offset.first(), single: null, chunk: () => {} };
 
   test('ends where a subscription is late: what came of it would hold the partition, and nobody would read it', async () => {
-    const { client, why } = await connection(2_000);
+    const { client, why } = await connectFor(2_000);
     await site.pause();
     await expect(client.subscribe(plain)).rejects.toThrow('within 2000 ms');
     await site.unpause();
@@ -229,7 +229,7 @@ describe('a connection that is of no more use', () => {
   });
 
   test('ends before the ids of its subscriptions are used up', async () => {
-    const { client, why } = await connection(10_000);
+    const { client, why } = await connectFor(10_000);
     await client.subscribe(plain); // holds the stream's own connection, as a partition's subscription does
     for (let i = 0; i < 255 && why.length === 0; i++) await (await client.subscribe(plain)).close();
     expect(why[0]).toContain('used up');
