@@ -4,6 +4,7 @@ import type { Config, LogSinkConfig, SiteConfig } from '#core/config/config.ts';
 import { aborted, unlessAborted } from '#core/io/abort.ts';
 import { startAdmin } from '#core/io/admin.ts';
 import type { AmqpLinkOptions } from '#core/io/amqp.ts';
+import { EXIT_CONFIG } from '#core/io/config-file.ts';
 import { createTelemetry, type Telemetry } from '#core/io/telemetry.ts';
 import { listCommitted as listChain, type CommittedObject, type ListQuery } from './chain/list.ts';
 import { sinkPrefix } from './chain/keys.ts';
@@ -19,7 +20,6 @@ import { watchOldPartitions } from './old-partitions.ts';
 import { StartFacts } from './start-facts.ts';
 import { openSinkStore } from './stores.ts';
 
-const EXIT_CONFIG = 78;
 const CHAIN_SETTINGS = { horizon: DEFAULT_HORIZON, recordsKept: RECORDS_KEPT, snapshotEvery: SNAPSHOT_EVERY };
 /** Both within the 9 s that a stop may take (core/io/process.ts). */
 const DRAIN_MS = 6_000;

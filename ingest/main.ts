@@ -3,6 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { Config } from '#core/config/config.ts';
 import { type Readiness, startAdmin } from '#core/io/admin.ts';
+import { EXIT_CONFIG } from '#core/io/config-file.ts';
 import { type Telemetry, createTelemetry } from '#core/io/telemetry.ts';
 import { amqpOptions } from '#topology/credentials.ts';
 import { USER_AGENT } from '#topology/names.ts';
@@ -19,8 +20,6 @@ import { spoolObserver } from './spool-events.ts';
 
 /** The one route of `balance` and `failover`; they share a cursor, so that changing the mode sends nothing twice. */
 const ROUTE = 'sites';
-/** A wrong start (EX_CONFIG of sysexits.h): the address is taken, the spool's folder cannot be used or is another agent's. */
-const EXIT_CONFIG = 78;
 const REFRESH = 1_000;
 /** How long requests in flight are given at the end, and of it those that wait for a site. */
 const CLOSE_INPUTS = 2_000;
