@@ -111,8 +111,8 @@ need_package() {
   started=$(date +%s%N)
   refresh_apt
   say "installing $2"
-  # Without our lock: a service that the package starts would hold it for ever.
-  DEBIAN_FRONTEND=noninteractive run "apt-$2" apt-get install -y --no-install-recommends "$2" 9>&-
+  # Without our lock and temporary folder: a service that the package starts would keep them.
+  DEBIAN_FRONTEND=noninteractive run "apt-$2" env -u TMPDIR apt-get install -y --no-install-recommends "$2" 9>&-
   say "$2 installed ($(seconds "$started"))"
 }
 may_install() { [ "$UID" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get > /dev/null; }
@@ -170,8 +170,8 @@ start_dockerd() {
   # What a machine that lost power left: these numbers may be anybody's now, and dockerd would wait for that process.
   if ! lives dockerd /var/run/docker.pid; then rm -f /var/run/docker.pid; fi
   if ! lives containerd /var/run/docker/containerd/containerd.pid; then rm -f /var/run/docker/containerd/containerd.pid; fi
-  # Detached, without our lock, and with a log that outlives us. Should the package have started one, this second one ends at once.
-  setsid nohup dockerd > /var/log/dockerd.log 2>&1 < /dev/null 9>&- &
+  # Detached, without our lock and temporary folder, and with a log that outlives us. Should the package have started one, this one ends.
+  setsid nohup env -u TMPDIR dockerd > /var/log/dockerd.log 2>&1 < /dev/null 9>&- &
   await 60 dockerd_is_decided $!
 }
 lives() { [[ $(readlink "/proc/$(cat "$2" 2> /dev/null)/exe") == */$1* ]]; } # lives PROGRAM PID-FILE

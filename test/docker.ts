@@ -21,7 +21,8 @@ export interface Server {
   unpause(): Promise<void>;
   /** After `stop` or `kill`; resolves once it answers at its old address. */
   start(): Promise<void>;
-  exec(command: readonly string[]): Promise<{ readonly exitCode: number; readonly output: string }>;
+  /** What it printed; rejects where it ends with another code than 0. */
+  exec(command: readonly string[]): Promise<string>;
   logs(): Promise<string>;
 }
 
@@ -58,7 +59,8 @@ export async function serverOf(name: string, id: string, ready: () => Promise<vo
     },
     async exec(command) {
       const { exitCode, output } = await client.container.exec(container, [...command]);
-      return { exitCode, output };
+      if (exitCode !== 0) throw new Error(`${name}: ${command.join(' ')} ended with ${exitCode}: ${output}`);
+      return output;
     },
     logs: async () => plainLog(await container.logs({ stdout: true, stderr: true, follow: false })),
   };

@@ -29,7 +29,7 @@ test('a full disk: refused with Retry-After, drained, and open again; what was a
   const declared = await topologyReport('declare', configFor([site.config], { log: { partitions: PARTITIONS } }));
   expect(declared.sites.map(({ error }) => error)).toEqual([null]);
   const watermark = (value: string) => site.nodes[0]?.exec(['rabbitmqctl', 'set_vm_memory_high_watermark', value]);
-  expect((await watermark('0'))?.exitCode).toBe(0);
+  await watermark('0');
 
   await using agent = await new GenericContainer('node:24-slim')
     .withBindMounts([{ source: join(import.meta.dirname, '../..'), target: '/app', mode: 'ro' }])
