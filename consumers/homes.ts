@@ -1,5 +1,6 @@
 // Where each partition of a sink is read: its chain knows. Those beyond the configured number are read as long as their streams are there.
-import type { Config, LogSinkConfig } from '#core/config/config.ts';
+import type { Config } from '#core/config/config.ts';
+import type { LogSinkConfig } from '#core/config/sink-config.ts';
 import { readChain } from './chain/machine.ts';
 import { chainPartitions } from './chain/partitions.ts';
 import { RecordInvalid } from './chain/record-codec.ts';

@@ -1,19 +1,19 @@
 // A log sink's process, as its data flows: streams of the home site -> reader -> a writer for each partition -> chain -> store.
 import { randomBytes } from 'node:crypto';
-import type { Config, LogSinkConfig, SiteConfig } from '#core/config/config.ts';
+import type { Config, SiteConfig } from '#core/config/config.ts';
+import type { LogSinkConfig } from '#core/config/sink-config.ts';
 import { aborted, unlessAborted } from '#core/io/abort.ts';
 import { startAdmin } from '#core/io/admin.ts';
 import type { AmqpLinkOptions } from '#core/io/amqp.ts';
 import { EXIT_CONFIG } from '#core/io/config-file.ts';
-import { createTelemetry, type Telemetry } from '#core/io/telemetry.ts';
-import { listCommitted as listChain, type CommittedObject, type ListQuery } from './chain/list.ts';
+import type { Telemetry } from '#core/io/telemetry.ts';
 import { sinkPrefix } from './chain/keys.ts';
 import { probe } from './chain/probe.ts';
 import { DEFAULT_BACKOFF, runSteps, untilStore, type Trouble } from './chain/run.ts';
 import { DEFAULT_HORIZON, RECORDS_KEPT, SNAPSHOT_EVERY, type ChainSettings } from './chain/state.ts';
 import type { ObjectStore } from './chain/store.ts';
 import { Budget } from './drain/budget.ts';
-import { openDeadLetters } from './drain/dead-letters.ts';
+import { openDeadLetters } from './dead/write.ts';
 import { SiteReading } from './drain/site-reading.ts';
 import { homes } from './homes.ts';
 import { watchOldPartitions } from './old-partitions.ts';
@@ -28,14 +28,12 @@ const CLOSE_MS = 2_000;
 class ConfigurationError extends Error {}
 
 /** Runs until the signal; 0, or 78 where the configuration or the store cannot do it. */
-export async function runConsumer(config: Config, name: string, signal: AbortSignal): Promise<number> {
-  const telemetry = createTelemetry(`consumer-${name}`);
-  const sink = config.sinks.find((candidate) => candidate.name === name);
-  if (sink === undefined) {
-    const names = config.sinks.map((candidate) => candidate.name).join(', ');
-    telemetry.log.error(`${config.file}: there is no sink "${name}"; there are: ${names}`);
-    return EXIT_CONFIG;
-  }
+export async function runLogSink(
+  config: Config,
+  sink: LogSinkConfig,
+  telemetry: Telemetry,
+  signal: AbortSignal,
+): Promise<number> {
   const store = openSinkStore(sink);
   try {
     return await consume(config, sink, store, telemetry, signal);
@@ -44,23 +42,6 @@ export async function runConsumer(config: Config, name: string, signal: AbortSig
     if (!(error instanceof ConfigurationError)) throw error;
     telemetry.log.error(error.message);
     return EXIT_CONFIG;
-  } finally {
-    await store.close();
-  }
-}
-
-/** Exactly what is committed: `waggle consumer SINK --list`. */
-export async function* listCommitted(
-  config: Config,
-  name: string,
-  filter: ListQuery,
-  signal: AbortSignal,
-): AsyncGenerator<CommittedObject> {
-  const sink = config.sinks.find((candidate) => candidate.name === name);
-  if (sink === undefined) throw new RangeError(`${config.file}: there is no sink "${name}"`);
-  const store = openSinkStore(sink);
-  try {
-    yield* listChain(store, name, filter, signal);
   } finally {
     await store.close();
   }

@@ -88,6 +88,14 @@ export function parseTime(text: string): number | null {
   return Number.isNaN(time) ? null : time;
 }
 
+const SHORT_MOMENT = /^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T([0-9]{2})(?::([0-9]{2}))?)?$/;
+
+/** As people write it on a command line: RFC 3339, or `2026-11-23`, `2026-11-23T14`, `2026-11-23T14:05` in UTC. Null where it is neither. */
+export function parseMoment(text: string): number | null {
+  const [, day, hour = '00', minute = '00'] = SHORT_MOMENT.exec(text) ?? [];
+  return parseTime(day === undefined ? text : `${day}T${hour}:${minute}:00Z`);
+}
+
 /**
  * Hours since the epoch under which an event is stored: its own time where that lies within 7 days before and 1 hour after the arrival,
  * else the arrival, so that a wrong clock neither scatters objects nor hides events. Both in milliseconds; time may be NaN.

@@ -1,7 +1,8 @@
 // The tables of docs/ that come from the code: `node deploy/docs-tables.ts` writes them, a test sees that they are as written.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { configSchema, type JsonSchema } from '#core/config/schema.ts';
+import type { JsonSchema } from '#core/config/schema-parts.ts';
+import { configSchema } from '#core/config/schema.ts';
 import { REFUSALS } from '#core/errors.ts';
 import { createMetrics } from '#core/io/metrics.ts';
 

@@ -1,5 +1,6 @@
 // A checked configuration for given sites, in its checked form: what tests of services start from.
-import type { Config, SinkConfig, SiteConfig } from '#core/config/config.ts';
+import type { Config, SiteConfig } from '#core/config/config.ts';
+import type { SinkConfig } from '#core/config/sink-config.ts';
 
 export interface ConfigParts {
   readonly vhost?: string;

@@ -2,7 +2,8 @@
 // and what is not committed is read again by whoever is active next.
 import { aborted } from '#core/io/abort.ts';
 import { countRanges, type NumberRange } from '#core/number-ranges.ts';
-import type { RotateConfig } from '#core/config/config.ts';
+import type { RotateConfig } from '#core/config/sink-config.ts';
+import type { LineMapping } from '#core/mapping.ts';
 import type { TypeMatcher } from '#core/patterns.ts';
 import { lineArrival } from '#core/event-line.ts';
 import { admit } from '../chain/admit.ts';
@@ -14,7 +15,8 @@ import type { ChainSettings, ChainState } from '../chain/state.ts';
 import type { ObjectStore } from '../chain/store.ts';
 import { fingerprint, type LogMessage, type Position } from '../source/contract.ts';
 import type { Budget, Spender } from './budget.ts';
-import type { DeadLetters } from './dead-letters.ts';
+import type { DeadLetters } from '../dead/write.ts';
+import { toDeadLetter } from './dead-letters.ts';
 import { encodeGroups } from './encode.ts';
 import { OpenWindow } from './window.ts';
 import type { WriterEvent } from './writer-event.ts';
@@ -26,6 +28,8 @@ export interface WriterOptions {
   readonly store: ObjectStore;
   readonly rotate: RotateConfig;
   readonly matches: TypeMatcher;
+  /** The sink's own changes of the data; null: none. */
+  readonly mapping: LineMapping | null;
   readonly budget: Budget;
   readonly dead: DeadLetters;
   /** Milliseconds since the epoch: what records and paths say. */
@@ -255,8 +259,9 @@ export class PartitionWriter implements Spender {
   async #write(state: ChainState, window: OpenWindow, position: Position, signal: AbortSignal): Promise<void> {
     const { settings, site, dead, now, name } = this.#options;
     const began = now();
-    if (window.dead.length > 0) await dead.put(site, this.#partition, window.dead, signal);
-    const objects = await encodeGroups(window.groups.values());
+    const letters = window.dead.map((found) => toDeadLetter(settings.sink, site, this.#partition, found, began));
+    if (letters.length > 0) await dead.put(site, letters, signal);
+    const objects = await encodeGroups(window.groups.values(), this.#options.mapping);
     const bytes = objects.reduce((sum, object) => sum + object.bytes.length, 0);
     const steps = append(settings, state, {
       site,

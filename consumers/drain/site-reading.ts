@@ -1,14 +1,16 @@
 // The partitions of a log sink that are read at one site: a reader, and a writer for each partition.
-import type { Config, LogSinkConfig, SiteConfig } from '#core/config/config.ts';
+import type { Config, SiteConfig } from '#core/config/config.ts';
+import type { LogSinkConfig } from '#core/config/sink-config.ts';
 import type { Readiness } from '#core/io/admin.ts';
 import type { Telemetry } from '#core/io/telemetry.ts';
+import { compileMapping } from '#core/mapping.ts';
 import { matcher } from '#core/patterns.ts';
 import type { ChainSettings } from '../chain/state.ts';
 import type { ObjectStore } from '../chain/store.ts';
 import { LogReader } from '../source/log-reader.ts';
 import { StreamConnection } from '../source/stream-client.ts';
 import type { Budget } from './budget.ts';
-import type { DeadLetters } from './dead-letters.ts';
+import type { DeadLetters } from '../dead/write.ts';
 import { PartitionWriter } from './partition-writer.ts';
 import { SinkTelemetry } from './sink-telemetry.ts';
 
@@ -47,6 +49,7 @@ export class SiteReading implements AsyncDisposable {
     const { config, sink, site, partitions, telemetry, now } = options;
     this.#facts = new SinkTelemetry(telemetry, sink.name, config.log.retention);
     const matches = matcher(sink.match);
+    const mapping = sink.mapping === null ? null : compileMapping(sink.mapping);
     for (const partition of partitions) {
       const writer = new PartitionWriter({
         settings: options.settings(partition),
@@ -54,6 +57,7 @@ export class SiteReading implements AsyncDisposable {
         store: options.store,
         rotate: sink.rotate,
         matches,
+        mapping,
         budget: options.budget,
         dead: options.dead,
         now,

@@ -1,7 +1,7 @@
 // The folder sink's wiring: from its configuration to its store.
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
-import type { FolderSinkConfig } from '#core/config/config.ts';
+import type { FolderSinkConfig } from '#core/config/sink-config.ts';
 import type { ObjectStore } from '../chain/store.ts';
 import { FolderStore } from './send.ts';
 

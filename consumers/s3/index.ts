@@ -1,6 +1,6 @@
 // The S3 sink's wiring: from its configuration to its store.
 import { S3Client } from '@aws-sdk/client-s3';
-import type { S3SinkConfig } from '#core/config/config.ts';
+import type { S3SinkConfig } from '#core/config/sink-config.ts';
 import type { ObjectStore } from '../chain/store.ts';
 import { MULTIPART_FROM } from './encode.ts';
 import { S3Store } from './send.ts';

@@ -1,6 +1,8 @@
 // The checked configuration: what every service works from. No optional fields; the schema beside it fills the defaults.
 // Sizes are bytes, times are milliseconds, whatever the file wrote (`64MiB`, `5m`).
 
+import type { SinkConfig } from './sink-config.ts';
+
 /** Where an accepted event must be before the sender is answered. `memory`: written to the spool, synced within 100 ms. `disk`: fdatasync. `site`: a site confirmed. */
 export type Level = 'memory' | 'disk' | 'site';
 
@@ -78,46 +80,3 @@ export interface RouteConfig {
   readonly window: number;
   readonly linger: number;
 }
-
-interface SinkCommon {
-  readonly name: string;
-  /** The site at which it reads when its chain is new; later the chain tells. */
-  readonly home: string;
-  readonly match: readonly string[];
-}
-
-/** Rotation of a log sink's data objects: whichever comes first. */
-export interface RotateConfig {
-  readonly size: number;
-  readonly count: number;
-  readonly age: number;
-}
-
-interface LogSinkCommon extends SinkCommon {
-  readonly rotate: RotateConfig;
-  /** Bytes of events held in memory by one process, over all its partitions and open hours. */
-  readonly memory: number;
-  /** `host:port` of /healthz /readyz /metrics /status. */
-  readonly admin: string;
-}
-
-export interface S3SinkConfig extends LogSinkCommon {
-  readonly kind: 's3';
-  readonly bucket: string;
-  /** Before every key; empty, or ending in a slash. */
-  readonly prefix: string;
-  readonly region: string;
-  /** Null for Amazon's own. */
-  readonly endpoint: string | null;
-  readonly pathStyle: boolean;
-  /** Null: the SDK's default chain of credentials. */
-  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null;
-}
-
-export interface FolderSinkConfig extends LogSinkCommon {
-  readonly kind: 'folder';
-  readonly path: string;
-}
-
-export type LogSinkConfig = S3SinkConfig | FolderSinkConfig;
-export type SinkConfig = LogSinkConfig;

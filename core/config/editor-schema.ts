@@ -1,5 +1,6 @@
 // The schema as editors get it (waggle.schema.json): they see the text as written, so each value may also be a reference, whatever its type.
-import { configSchema, type JsonSchema } from './schema.ts';
+import type { JsonSchema } from './schema-parts.ts';
+import { configSchema } from './schema.ts';
 
 const reference = '\\$\\{|^file:';
 

@@ -1,6 +1,7 @@
 // The configuration as the file writes it, once the schema holds and its defaults are in. What the environment does not give, and the
 // command at hand does not need, is absent even where the schema requires it.
 import type { Level } from './config.ts';
+import type { SinkFile } from './sink-file.ts';
 
 export interface ConfigFile {
   readonly version: 1;
@@ -42,25 +43,3 @@ export interface AgentFile {
     readonly linger: string;
   };
 }
-
-interface LogSinkFile {
-  readonly home?: string;
-  readonly match: readonly string[];
-  readonly admin: string;
-  readonly memory: string;
-  readonly rotate: { readonly size: string; readonly count: number; readonly age: string };
-}
-export interface S3SinkFile extends LogSinkFile {
-  readonly kind: 's3';
-  readonly bucket?: string;
-  readonly prefix: string;
-  readonly region: string;
-  readonly endpoint?: string;
-  readonly path_style?: boolean;
-  readonly credentials?: { readonly access_key_id?: string; readonly secret_access_key?: string };
-}
-export interface FolderSinkFile extends LogSinkFile {
-  readonly kind: 'folder';
-  readonly path?: string;
-}
-export type SinkFile = S3SinkFile | FolderSinkFile;

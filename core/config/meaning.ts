@@ -29,6 +29,12 @@ export function checkMeaning(
   siteExists(['agent', 'route', 'prefer']);
 
   for (const sink of sinks) {
+    const has = (field: string): boolean =>
+      keys(root, ['sinks', sink]).includes(field) || isAbsent(['sinks', sink, field]);
+    if (has('api_key') && (has('username') || has('password')))
+      say(['sinks', sink, 'api_key'], 'key', 'stands beside username or password; give one of the two ways');
+    else if (has('username') !== has('password') && valueAt(root, ['sinks', sink, 'kind']) === 'elasticsearch')
+      say(['sinks', sink, has('username') ? 'username' : 'password'], 'key', 'needs username and password together');
     siteExists(['sinks', sink, 'home']);
     if ((systemUsers as readonly string[]).includes(sink)) {
       say(['sinks', sink], 'key', `a sink cannot be called "${sink}": its user would be waggle’s own`);

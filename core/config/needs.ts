@@ -10,10 +10,28 @@ const broker = ['vhost', 'sites', 'log', 'dead'];
 export const needsNothing: Needs = [];
 export const needsEverything: Needs = ['*'];
 export const needsOfAgent: Needs = [...broker, 'agent', 'users.agent'];
-export const needsOfTopology: Needs = [...broker, 'users', 'sinks.*.kind', 'sinks.*.home', 'sinks.*.match'];
+export const needsOfTopology: Needs = [
+  ...broker,
+  'users',
+  'sinks.*.kind',
+  'sinks.*.home',
+  'sinks.*.match',
+  'sinks.*.connections',
+];
+/** Dead letters and replays: the brokers as operator, which sinks there are, and the agent of this host. */
+export const needsOfOperator: Needs = [
+  ...broker,
+  'users.operator',
+  'sinks.*.kind',
+  'sinks.*.home',
+  'sinks.*.match',
+  'agent.inputs',
+];
 export const needsOfStatus: Needs = ['agent.admin'];
 export const needsOfSend: Needs = ['agent.inputs'];
 export const needsOfConsumer = (sink: string): Needs => [...broker, `sinks.${sink}`, `users.${sink}`];
+/** Moving a log sink asks its store, and how many partitions there are. */
+export const needsOfMove = (sink: string): Needs => ['sites', 'log', `sinks.${sink}`];
 /** Listing what is committed asks the store alone. */
 export const needsOfListing = (sink: string): Needs => [`sinks.${sink}`];
 

@@ -1,71 +1,11 @@
 // The schema of waggle.yaml with its defaults: draft-07 JSON Schema, the one that editors know. `waggle schema` writes it to waggle.schema.json.
 // Field names are those of the file (snake_case); shape.ts makes the checked configuration of it.
-import { textKinds, type TextKindName } from './texts.ts';
-
-export interface JsonSchema {
-  readonly [keyword: string]: unknown;
-}
+import { byName, duration, list, object, oneOf, secret, size, text, whole, type JsonSchema } from './schema-parts.ts';
+import { sinkSchema } from './sink-schema.ts';
+import { textKinds } from './texts.ts';
 
 /** The users that waggle itself knows; each sink has one of its own beside them. */
 export const systemUsers = ['topology', 'federation', 'agent', 'monitoring', 'operator'] as const;
-
-const text = (kind: TextKindName, description: string, more: JsonSchema = {}): JsonSchema => ({
-  type: 'string',
-  description,
-  format: kind,
-  pattern: textKinds[kind].pattern.source,
-  ...more,
-});
-const size = (description: string, byDefault: string, min: string, max: string): JsonSchema =>
-  text('size', `${description} From ${min} to ${max}.`, { default: byDefault, 'x-range': [min, max] });
-const duration = (description: string, byDefault: string, min: string, max: string): JsonSchema =>
-  text('duration', `${description} From ${min} to ${max}.`, { default: byDefault, 'x-range': [min, max] });
-const oneOf = (description: string, values: readonly string[], byDefault: string): JsonSchema => ({
-  type: 'string',
-  description,
-  enum: values,
-  default: byDefault,
-});
-const whole = (description: string, minimum: number, maximum: number, byDefault: number): JsonSchema => ({
-  type: 'integer',
-  description,
-  minimum,
-  maximum,
-  default: byDefault,
-});
-const secret = (description: string): JsonSchema => ({ type: 'string', description, minLength: 1 });
-const list = (items: JsonSchema, description: string, more: JsonSchema = {}): JsonSchema => ({
-  type: 'array',
-  description,
-  items,
-  minItems: 1,
-  uniqueItems: true,
-  ...more,
-});
-
-interface ObjectOptions {
-  readonly required?: readonly string[];
-  /** Stands in where the whole mapping is left out. */
-  readonly default?: object;
-}
-const object = (
-  description: string,
-  properties: Readonly<Record<string, JsonSchema>>,
-  options: ObjectOptions = {},
-): JsonSchema => ({
-  type: 'object',
-  description,
-  properties,
-  additionalProperties: false,
-  ...options,
-});
-const byName = (description: string, value: JsonSchema, minProperties: number): JsonSchema => ({
-  type: 'object',
-  description,
-  propertyNames: { format: 'name', pattern: textKinds.name.pattern.source },
-  additionalProperties: value,
-  minProperties,
-});
 
 const site = object(
   'One site: a RabbitMQ cluster.',
@@ -165,71 +105,6 @@ const agent = object(
   { required: ['site'] },
 );
 
-const sinkCommon = {
-  kind: { type: 'string', description: 'What it writes to.' },
-  home: text('name', 'The site at which it begins to read.'),
-  match: list(text('type-pattern', 'Pattern of types.'), 'Types that it takes; waggle.** only where named.', {
-    default: ['**'],
-  }),
-} as const;
-const logSinkCommon = {
-  ...sinkCommon,
-  admin: text('address', 'Where /healthz /readyz /metrics /status listen.', { default: '127.0.0.1:9882' }),
-  memory: size('Bytes of events that one process holds before it writes.', '256MiB', '1MiB', '4GiB'),
-  rotate: object(
-    'When an object is finished: whichever comes first.',
-    {
-      size: size('Bytes of events, before compression.', '64MiB', '1KiB', '1GiB'),
-      count: whole('Events.', 1, 100_000_000, 1_000_000),
-      age: duration('Since its first event was read.', '5m', '100ms', '1d'),
-    },
-    { default: {} },
-  ),
-};
-
-/** Every kind of sink with its fields. */
-const sinkKinds = {
-  s3: object(
-    'A sink that writes objects to S3, exactly once.',
-    {
-      ...logSinkCommon,
-      bucket: text('bucket', 'The bucket; it must exist.'),
-      prefix: text('prefix', 'Put before every key; ends with "/".', { default: '' }),
-      region: { type: 'string', description: 'Region of the bucket.', minLength: 1, default: 'us-east-1' },
-      endpoint: text('endpoint', 'Address of a server that speaks S3; Amazon’s own unless given.'),
-      path_style: {
-        type: 'boolean',
-        description: 'Bucket in the path, not in the host; true where an endpoint is given.',
-      },
-      credentials: object(
-        'Left out: the usual chain of the AWS SDK (environment, profile, instance).',
-        {
-          access_key_id: secret('"${NAME}" or "file:/path".'),
-          secret_access_key: secret('"${NAME}" or "file:/path".'),
-        },
-        { required: ['access_key_id', 'secret_access_key'] },
-      ),
-    },
-    { required: ['home', 'bucket'] },
-  ),
-  folder: object(
-    'A sink that writes files to a folder of this machine, exactly once.',
-    { ...logSinkCommon, path: text('absolute-path', 'The folder.') },
-    { required: ['path'] },
-  ),
-} as const satisfies Record<string, JsonSchema>;
-
-const sink: JsonSchema = {
-  type: 'object',
-  required: ['kind'],
-  properties: { kind: { type: 'string', description: 'What it writes to.', enum: Object.keys(sinkKinds) } },
-  allOf: Object.entries(sinkKinds).map(([kind, then]) => ({
-    if: { required: ['kind'], properties: { kind: { const: kind } } },
-    // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own word
-    then,
-  })),
-};
-
 export const configSchema: JsonSchema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
   title: 'waggle.yaml',
@@ -258,7 +133,7 @@ export const configSchema: JsonSchema = {
         { default: {} },
       ),
       agent,
-      sinks: { ...byName('Sinks by name.', sink, 0), default: {} },
+      sinks: { ...byName('Sinks by name.', sinkSchema, 0), default: {} },
     },
     { required: ['version', 'sites', 'users', 'agent'] },
   ),

@@ -1,7 +1,8 @@
 // The checked configuration out of the file's own form: names in camelCase, bytes, milliseconds, nothing optional.
 import { parseAddress, parseDuration, parseSize } from '../units.ts';
-import type { AgentConfig, Config, SinkConfig, SiteConfig } from './config.ts';
-import type { AgentFile, ConfigFile, SinkFile, SiteFile } from './file.ts';
+import type { AgentConfig, Config, SiteConfig } from './config.ts';
+import type { AgentFile, ConfigFile, SiteFile } from './file.ts';
+import { shapeSink } from './sink-shape.ts';
 
 /** Texts that the command at hand does not need, and the environment does not give, are ''; a user without a password is left out. */
 export function shape(file: string, host: string, config: ConfigFile): Config {
@@ -23,7 +24,7 @@ export function shape(file: string, host: string, config: ConfigFile): Config {
     },
     dead: { retention: ms(config.dead.retention), maxBytes: bytes(config.dead.max_bytes) },
     agent: shapeAgent(host, config.agent),
-    sinks: Object.entries(config.sinks).map(([name, sink]) => shapeSink(name, sink, sites[0]?.name ?? '')),
+    sinks: Object.entries(config.sinks).map(([name, sink]) => shapeSink(file, name, sink, sites[0]?.name ?? '')),
   };
 }
 
@@ -61,36 +62,6 @@ function shapeAgent(host: string, agent: AgentFile): AgentConfig {
       linger: ms(route.linger),
     },
   };
-}
-
-function shapeSink(name: string, sink: SinkFile, firstSite: string): SinkConfig {
-  const common = {
-    name,
-    home: sink.home ?? firstSite,
-    match: sink.match,
-    admin: sink.admin,
-    memory: bytes(sink.memory),
-    rotate: { size: bytes(sink.rotate.size), count: sink.rotate.count, age: ms(sink.rotate.age) },
-  };
-  switch (sink.kind) {
-    case 's3': {
-      const { access_key_id: accessKeyId = '', secret_access_key: secretAccessKey = '' } = sink.credentials ?? {};
-      return {
-        kind: 's3',
-        ...common,
-        bucket: sink.bucket ?? '',
-        prefix: sink.prefix,
-        region: sink.region,
-        endpoint: sink.endpoint ?? null,
-        pathStyle: sink.path_style ?? sink.endpoint !== undefined,
-        credentials: sink.credentials === undefined ? null : { accessKeyId, secretAccessKey },
-      };
-    }
-    case 'folder':
-      return { kind: 'folder', ...common, path: sink.path ?? '' };
-    default:
-      return sink satisfies never;
-  }
 }
 
 // The schema has checked both; an absent one cannot come here, since each has a default.

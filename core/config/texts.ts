@@ -70,6 +70,36 @@ export const textKinds = {
     pattern: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
     expected: 'a bucket name: 3 to 63 small letters, digits, "." and "-"',
   },
+  pointer: {
+    pattern: /^(\/([^~/]|~[01])*)+$/,
+    expected: 'a JSON pointer (RFC 6901) such as "/data/user/id"',
+  },
+  'data-pointer': {
+    pattern: /^\/data(\/([^~/]|~[01])*)+$/,
+    expected: 'a JSON pointer (RFC 6901) below /data, such as "/data/user/id"',
+  },
+  fingerprint: {
+    pattern: /^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$/,
+    expected: 'a SHA-256 fingerprint: 32 bytes in hexadecimal, with or without colons',
+  },
+  'hdfs-path': {
+    // HDFS refuses ":" in names (DFSUtil.isValidName).
+    pattern: /^(\/[^/:\s]+)+$/,
+    expected: 'an absolute path such as "/events", without ":" and blanks',
+    check: (text) => !text.split('/').some((step) => step === '.' || step === '..'),
+  },
+  'hdfs-user': {
+    pattern: /^[A-Za-z_][A-Za-z0-9._-]*[$]?$/,
+    expected: 'a user name as WebHDFS takes it: letters, digits, ".", "_" and "-"',
+  },
+  index: {
+    pattern: /^[a-z0-9][a-z0-9._-]{0,199}$/,
+    expected: 'an index name: small letters, digits, ".", "_" and "-", at most 200',
+  },
+  'field-name': {
+    pattern: /^[A-Za-z][A-Za-z0-9_.-]{0,99}$/,
+    expected: 'a field name: letters, digits, ".", "_" and "-" after a letter',
+  },
 } as const satisfies Record<string, TextKind>;
 
 export type TextKindName = keyof typeof textKinds;

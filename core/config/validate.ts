@@ -2,7 +2,8 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import { parseDuration, parseSize } from '../units.ts';
 import { didYouMean, type PathStep } from './problem.ts';
-import { configSchema, type JsonSchema } from './schema.ts';
+import type { JsonSchema } from './schema-parts.ts';
+import { configSchema } from './schema.ts';
 import { textKinds, type TextKind } from './texts.ts';
 
 export interface Finding {

@@ -1,5 +1,5 @@
 // Every metric of waggle, declared once. Labels are bounded: sites, sinks, partitions, and reasons out of closed tables; never types or identities.
-import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 
 export interface Metrics {
   readonly registry: Registry;
@@ -12,6 +12,13 @@ export interface Metrics {
   readonly sinkLagSeconds: Gauge<'sink' | 'partition'>;
   /** Time until retention overtakes the reader. */
   readonly streamRetentionLeftSeconds: Gauge<'sink' | 'partition'>;
+  /** What a queue sink has taken from its queue and not settled. `unit`: events, messages. */
+  readonly sinkHeld: Gauge<'sink' | 'unit'>;
+  /** `kind`: permitted (permits held), usable (as many as its concurrency lets it use now), busy. */
+  readonly sinkConnections: Gauge<'sink' | 'kind'>;
+  readonly sinkQueueMessages: Gauge<'sink'>;
+  /** `outcome`: as a sink answers: done, retry, partly, rejected, paused. */
+  readonly sinkRequestSeconds: Histogram<'sink' | 'outcome'>;
   /** 1 while the connection to the site is up. */
   readonly linkUp: Gauge<'site'>;
   /** Operational facts by name: the counter beside each log line of `Telemetry.fact`. */
@@ -54,6 +61,16 @@ export function createMetrics(service: string): Metrics {
       'Time until retention deletes what the sink has not committed.',
       ['sink', 'partition'],
     ),
+    sinkHeld: gauge('waggle_sink_held', 'What a queue sink took from its queue and has not settled.', ['sink', 'unit']),
+    sinkConnections: gauge('waggle_sink_connections', 'Connections of a queue sink to its target.', ['sink', 'kind']),
+    sinkQueueMessages: gauge('waggle_sink_queue_messages', 'Messages in the queue of a queue sink.', ['sink']),
+    sinkRequestSeconds: new Histogram({
+      name: 'waggle_sink_request_seconds',
+      help: 'Requests of a queue sink to its target, by outcome.',
+      labelNames: ['sink', 'outcome'],
+      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300],
+      registers,
+    }),
     linkUp: gauge('waggle_link_up', '1 while the connection to the site is up, else 0.', ['site']),
     facts: new Counter({
       name: 'waggle_facts_total',

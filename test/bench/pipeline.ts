@@ -12,7 +12,8 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { connect } from 'amqplib';
 import { Offset } from 'rabbitmq-stream-js-client';
 import { BATCH_EVENTS, encodeBatch } from '#core/batch.ts';
-import type { Config, S3SinkConfig } from '#core/config/config.ts';
+import type { Config } from '#core/config/config.ts';
+import type { S3SinkConfig } from '#core/config/sink-config.ts';
 import { amqpUrl } from '#topology/credentials.ts';
 import { topologyReport } from '#topology/main.ts';
 import { EVENTS, logStream, USER_AGENT } from '#topology/names.ts';
@@ -98,6 +99,7 @@ async function sinkAt({ endpoint, region, credentials }: S3, events: number): Pr
     name: SINK,
     home: READ_AT,
     match: ['**'],
+    mapping: null,
     rotate: { size: 64 * 1024 ** 2, count: events / PARTITIONS / 4, age: 500 },
     memory: 256 * 1024 ** 2,
     admin: '127.0.0.1:0',

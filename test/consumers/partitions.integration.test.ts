@@ -9,7 +9,8 @@ import { encodeBatch } from '#core/batch.ts';
 import type { Config } from '#core/config/config.ts';
 import { runTopology } from '#topology/main.ts';
 import { EVENTS_PARTITION, logStream } from '#topology/names.ts';
-import { listCommitted } from '../../consumers/main.ts';
+import type { LogSinkConfig } from '#core/config/sink-config.ts';
+import { listCommitted, logSinkOf } from '../../consumers/main.ts';
 import { oldPartitionsAt } from '../../consumers/old-partitions.ts';
 import { openSinkStore } from '../../consumers/stores.ts';
 import { ADMIN_PASSWORD, configFor, type Site, startSite, until } from '../containers.ts';
@@ -39,7 +40,16 @@ afterAll(async () => {
 const configWith = (partitions: number, address: string): Config => {
   const rotate = { size: 2 ** 20, count: 1000, age: 100 };
   const memory = 2 ** 26;
-  const sink = { kind: 'folder', name: 'files', home: 'chicago', match: ['**'], rotate, memory, path: root } as const;
+  const sink = {
+    kind: 'folder',
+    name: 'files',
+    home: 'chicago',
+    match: ['**'],
+    mapping: null,
+    rotate,
+    memory,
+    path: root,
+  } as const;
   return configFor([site.config], { log: { partitions }, sinks: [{ ...sink, admin: address }] });
 };
 
@@ -52,9 +62,7 @@ async function publish(partition: number, identity: string, n: number): Promise<
 }
 
 async function committed(config: Config): Promise<number[]> {
-  const [sink] = config.sinks;
-  if (sink === undefined) throw new Error('no sink');
-  await using store = { ...opened(sink) };
+  await using store = { ...opened(logSinkOf(config, 'files')) };
   const numbers: number[] = [];
   for await (const { key } of listCommitted(config, 'files', { from: null, to: null, type: () => true }, signal)) {
     const lines = zstdDecompressSync((await store.get(key)) ?? Buffer.alloc(0));
@@ -64,7 +72,7 @@ async function committed(config: Config): Promise<number[]> {
   return numbers.toSorted((x, y) => x - y);
 }
 
-function opened(sink: Config['sinks'][number]) {
+function opened(sink: LogSinkConfig) {
   const store = openSinkStore(sink);
   return { get: (key: string) => store.get(key, signal), [Symbol.asyncDispose]: () => store.close() };
 }

@@ -29,6 +29,7 @@ async function configOf(path: string): Promise<{ config: Config; ready: () => Pr
     name: 'files',
     home: 'chicago',
     match: ['**'],
+    mapping: null,
     rotate,
     memory: 2 ** 20,
     admin,

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { eventHour, parseTime } from '#core/time.ts';
+import { eventHour, parseMoment, parseTime } from '#core/time.ts';
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
@@ -73,4 +73,18 @@ test('the hour is of the event within 7 days before and 1 hour after arrival, el
   expect(eventHour(arrival + HOUR, arrival)).toBe(hour + 1);
   expect(eventHour(arrival + HOUR + 1, arrival)).toBe(hour);
   expect(eventHour(Number.NaN, arrival)).toBe(hour);
+});
+
+const at = (text: string): string | null => {
+  const time = parseMoment(text);
+  return time === null ? null : new Date(time).toISOString();
+};
+
+test('a moment is written short in UTC, or as RFC 3339', () => {
+  expect(at('2026-11-23')).toBe('2026-11-23T00:00:00.000Z');
+  expect(at('2026-11-23T14')).toBe('2026-11-23T14:00:00.000Z');
+  expect(at('2026-11-23T14:05')).toBe('2026-11-23T14:05:00.000Z');
+  expect(at('2026-11-23T14:05:06.5+01:00')).toBe('2026-11-23T13:05:06.500Z');
+  for (const none of ['', '2026-11', '2026-02-30', '2026-11-23T24', '2026-11-23T14:05:00', 'now'])
+    expect(parseMoment(none), none).toBeNull();
 });

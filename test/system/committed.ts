@@ -1,7 +1,7 @@
 // The oracle's second half: every object in the bucket is read, and each event counted.
 import { zstdDecompressSync } from 'node:zlib';
 import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
-import type { S3SinkConfig } from '#core/config/config.ts';
+import type { S3SinkConfig } from '#core/config/sink-config.ts';
 import type { Generator } from './generator.ts';
 
 export interface Found {

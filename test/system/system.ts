@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import type { Config, S3SinkConfig, SiteConfig } from '#core/config/config.ts';
+import type { Config, SiteConfig } from '#core/config/config.ts';
+import type { S3SinkConfig } from '#core/config/sink-config.ts';
 import { runTopology } from '#topology/main.ts';
 import { configFor, type S3, type Site, startS3, startTwoSites, type TwoSites } from '../containers.ts';
 import { type FaultProxy, startFaultProxy } from '../fault-proxy.ts';
@@ -76,6 +77,7 @@ const sinkConfig = (name: string, s3: S3, parts: Partial<S3SinkConfig>): S3SinkC
   name,
   home: 'chicago',
   match: [`test.${name}`],
+  mapping: null,
   rotate: { size: 8 * 1024 ** 2, count: 1_000, age: 1_000 },
   memory: 64 * 1024 ** 2,
   admin: '127.0.0.1:0',

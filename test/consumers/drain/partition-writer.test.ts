@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { DeadLetter } from '#core/dead-letter.ts';
 import { matcher } from '#core/patterns.ts';
 import { openFolderStore } from '../../../consumers/folder/index.ts';
 import { listCommitted } from '../../../consumers/chain/list.ts';
@@ -12,7 +13,6 @@ import { StoreUnavailable, type ObjectStore } from '../../../consumers/chain/sto
 import { Budget } from '../../../consumers/drain/budget.ts';
 import { PartitionWriter, type WriterOptions } from '../../../consumers/drain/partition-writer.ts';
 import type { WriterEvent } from '../../../consumers/drain/writer-event.ts';
-import type { DeadMessage } from '../../../consumers/drain/window.ts';
 import { identityAt, invalidMessage, makeMessage } from './batches.ts';
 
 const DAY = 86_400_000;
@@ -39,6 +39,7 @@ function openFolder(path: string): ObjectStore {
     name: 'files',
     home: 'chicago',
     match: ['**'],
+    mapping: null,
     rotate,
     memory: 1,
     admin: '',
@@ -49,7 +50,7 @@ function openFolder(path: string): ObjectStore {
 interface Bench {
   readonly writer: PartitionWriter;
   readonly events: WriterEvent[];
-  readonly dead: DeadMessage[];
+  readonly dead: DeadLetter[];
   readonly credits: () => number;
   readonly restarts: () => number;
   now: number;
@@ -58,7 +59,7 @@ interface Bench {
 
 function bench(parts: Partial<WriterOptions> = {}): Bench {
   const events: WriterEvent[] = [];
-  const dead: DeadMessage[] = [];
+  const dead: DeadLetter[] = [];
   let credits = 0;
   let restarts = 0;
   const settings = {
@@ -83,10 +84,11 @@ function bench(parts: Partial<WriterOptions> = {}): Bench {
     store,
     rotate: { size: 1024 ** 2, count: 1_000_000, age: 60_000 },
     matches: matcher(['**']),
+    mapping: null,
     budget: new Budget(64 * 1024 ** 2),
     dead: {
-      put: async (_site, _partition, messages) => {
-        dead.push(...messages);
+      put: async (_site, letters) => {
+        dead.push(...letters);
       },
       async [Symbol.asyncDispose]() {},
     },
@@ -223,7 +225,9 @@ describe('a partition', () => {
     await made.writer.activated();
     made.writer.message(invalidMessage(0));
     await flushed(made);
-    expect(made.dead).toMatchObject([{ reason: 'invalid', offset: 0n }]);
+    expect(made.dead).toMatchObject([
+      { reason: 'invalid', content: 'message', position: { stream: 'events.log-0', offset: 0n } },
+    ]);
     expect(await made.writer.activated()).toMatchObject({ offset: 0n });
   });
 

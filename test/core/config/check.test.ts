@@ -37,6 +37,7 @@ describe('a valid configuration', () => {
         name: 's3',
         home: 'chicago',
         match: ['**'],
+        mapping: null,
         admin: '127.0.0.1:9882',
         memory: 256 * 2 ** 20,
         rotate: { size: 64 * 2 ** 20, count: 1_000_000, age: 300_000 },
@@ -53,6 +54,39 @@ describe('a valid configuration', () => {
   test('a folder sink needs nothing but a path; it begins at the first site', () => {
     const { sinks } = config(changed('{ kind: s3, home: chicago, bucket: events }', '{ kind: folder, path: /data }'));
     expect(sinks[0]).toMatchObject({ kind: 'folder', name: 's3', path: '/data', home: 'us-east-1' });
+  });
+
+  test('a queue sink has its defaults; a module is found from the folder of the file', () => {
+    const elasticsearch = config(
+      changed(
+        'kind: s3, home: chicago, bucket: events',
+        'kind: elasticsearch, home: chicago, nodes: ["http://es:9200"]',
+      ),
+    ).sinks[0];
+    expect(elasticsearch).toEqual({
+      kind: 'elasticsearch',
+      name: 's3',
+      home: 'chicago',
+      match: ['**'],
+      mapping: null,
+      admin: '127.0.0.1:9882',
+      memory: 32 * 2 ** 20,
+      connections: 4,
+      batch: { size: 5 * 2 ** 20, count: 5_000, age: 100 },
+      timeout: 30_000,
+      nodes: ['http://es:9200'],
+      auth: { kind: 'none' },
+      tls: { ca: null, fingerprint: null },
+      index: 'waggle',
+      dataStream: false,
+      template: true,
+      compression: true,
+    });
+    const own = changed(
+      'kind: s3, home: chicago, bucket: events',
+      'kind: module, home: chicago, module: ./sinks/mine.ts, options: { a: 1 }',
+    );
+    expect(config(own).sinks[0]).toMatchObject({ kind: 'module', module: 'sinks/mine.ts', options: { a: 1 } });
   });
 
   test('an empty inputs mapping means none', () => {

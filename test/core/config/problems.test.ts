@@ -90,7 +90,33 @@ describe('every problem names line, column and path, and what to write', () => {
     [
       'an unknown kind of sink',
       changed('kind: s3', 'kind: hdsf'),
-      ['w.yaml:16:15: sinks.s3.kind: must be "s3" or "folder"'],
+      [
+        'w.yaml:16:15: sinks.s3.kind: must be "s3" or "folder" or "hdfs" or "elasticsearch" or "splunk" or "mongodb" or "module"; did you mean "hdfs"?',
+      ],
+    ],
+    [
+      'a mapping of what is not data',
+      changed('bucket: events', 'bucket: events, mapping: { drop: [/id], rename: { /data/a: /type } }'),
+      [
+        'w.yaml:16:68: sinks.s3.mapping.drop[0]: must be a JSON pointer (RFC 6901) below /data, such as "/data/user/id"',
+        'w.yaml:16:93: sinks.s3.mapping.rename./data/a: must be a JSON pointer (RFC 6901) below /data, such as "/data/user/id"',
+      ],
+    ],
+    [
+      'a name without a password',
+      changed(
+        'kind: s3, home: chicago, bucket: events',
+        'kind: elasticsearch, home: chicago, nodes: ["http://es:9200"], username: u',
+      ),
+      ['w.yaml:16:72: sinks.s3.username: needs username and password together'],
+    ],
+    [
+      'two ways to log in',
+      changed(
+        'kind: s3, home: chicago, bucket: events',
+        'kind: elasticsearch, home: chicago, nodes: ["http://es:9200"], username: u, api_key: k',
+      ),
+      ['w.yaml:16:85: sinks.s3.api_key: stands beside username or password; give one of the two ways'],
     ],
     [
       'a sink without a kind',
