@@ -9,11 +9,14 @@ import {
   needsOfAgent,
   needsOfConsumer,
   needsOfListing,
+  needsOfMove,
+  needsOfOperator,
   needsOfSend,
   needsOfStatus,
   needsOfTopology,
   type Needs,
 } from '#core/config/needs.ts';
+import { isQueueSink } from '#core/config/sink-config.ts';
 import { didYouMean, formatProblem } from '#core/config/problem.ts';
 import { checkConfigFile, ConfigInvalid, EXIT_CONFIG, loadConfig } from '#core/io/config-file.ts';
 import { createLog } from '#core/io/log.ts';
@@ -44,6 +47,8 @@ interface Subcommand {
 }
 
 const json = new Option('--json', 'print JSON');
+const rate = new Option('--rate <events>', 'so many events a second at most').default('5000');
+const yes = new Option('--yes', 'do it; without, only what would be done is printed');
 
 const subcommands: readonly Subcommand[] = [
   {
@@ -81,6 +86,13 @@ const subcommands: readonly Subcommand[] = [
     run: consumer,
   },
   {
+    name: 'sink',
+    about: 'move a log sink: from now on it reads at another site, and repeats nothing',
+    args: [new Argument('<what>', 'which').choices(['move']), new Argument('<sink>', 'its name in the configuration')],
+    options: [new Option('--to <site>', 'the site at which it shall read').makeOptionMandatory()],
+    run: moveSink,
+  },
+  {
     name: 'topology',
     about: 'what the brokers hold: show the difference (plan), make it so (declare), prove that it works (verify)',
     args: [new Argument('<what>', 'which').choices(['plan', 'declare', 'verify'])],
@@ -90,6 +102,62 @@ const subcommands: readonly Subcommand[] = [
       const { runTopology } = await import('./topology/main.ts');
       if (what !== 'plan' && what !== 'declare' && what !== 'verify') throw new WrongUse(`topology ${what}`);
       return runTopology(what, config, { json: options['json'] === true });
+    },
+  },
+  {
+    name: 'dead',
+    about: 'dead letters: events that a sink could not deliver; see them, mend them, replay them to it, discard them',
+    args: [
+      new Argument('<what>', 'which').choices(['list', 'show', 'replay', 'discard']),
+      new Argument('[letters...]', 'ids, or their first digits; all letters unless given'),
+    ],
+    options: [
+      new Option('--sink <name>', 'refused by this sink'),
+      new Option('--reason <reason>', 'rejected, unencodable, invalid, forgotten, unrouted or unknown'),
+      new Option('--code <code>', "with this code: the target's own word for why"),
+      new Option('--type <pattern>', 'events of this type, such as checkin.*'),
+      new Option('--from <time>', 'refused at this time or later, such as 2026-11-23T14 (UTC)'),
+      new Option('--to <time>', 'refused before this time'),
+      new Option('--state <state>', 'open, resolved or all; open unless given'),
+      new Option('--site <site>', 'in the dead letters of this site; of all sites unless given'),
+      json,
+      new Option('--body', 'with show: print the body alone'),
+      new Option(
+        '--event <file>',
+        'with replay of one letter: deliver this event instead, the whole of it or its data',
+      ),
+      rate,
+      yes,
+    ],
+    run: async ({ file, args, options }) => {
+      const { deadCommand } = await import('./consumers/dead/command.ts');
+      return orWrongUse(await deadCommand(loadConfig(file, needsOfOperator), args, options, output));
+    },
+  },
+  {
+    name: 'replay',
+    about: 'replay history: events of the log once more to the queue of one sink, beside live traffic',
+    options: [
+      new Option('--sink <name>', 'to this sink').makeOptionMandatory(),
+      new Option(
+        '--from <time>',
+        'that arrived at this time or later, such as 2026-11-23T14 (UTC)',
+      ).makeOptionMandatory(),
+      new Option('--to <time>', 'that arrived before this time').makeOptionMandatory(),
+      new Option(
+        '--match <patterns...>',
+        'of these types, such as checkin.*; all that the sink takes unless given',
+      ).argParser((pattern: string, before: string | undefined) =>
+        before === undefined ? pattern : `${before} ${pattern}`,
+      ),
+      rate,
+      new Option('--progress <file>', 'where it writes how far it is; ./waggle-replay-SINK.json unless given'),
+      new Option('--json', 'print progress as JSON'),
+      yes,
+    ],
+    run: async ({ file, options }) => {
+      const { replayCommand } = await import('./consumers/replay/command.ts');
+      return orWrongUse(await replayCommand(loadConfig(file, needsOfOperator), options, output));
     },
   },
   {
@@ -161,6 +229,33 @@ async function consumer({ file, args: [name = ''], options }: Call): Promise<num
   return printCommitted(config, name, { from: bound('from', from), to: bound('to', to), type: pattern }, print);
 }
 
+async function moveSink({ file, args: [, name = ''], options }: Call): Promise<number> {
+  const to = String(options['to']);
+  const config = loadConfig(file, needsOfMove(name));
+  const sites = config.sites.map((site) => site.name);
+  if (!sites.includes(to)) throw new WrongUse(`--to: there is no site "${to}"; the sites are ${sites.join(', ')}`);
+  const names = config.sinks.filter((sink) => !isQueueSink(sink)).map((sink) => sink.name);
+  const sink = config.sinks.find((candidate) => candidate.name === name);
+  if (sink === undefined) {
+    throw new WrongUse(
+      `${file} has no sink "${name}"; its log sinks are ${names.join(', ')}${didYouMean(name, names)}`,
+    );
+  }
+  if (isQueueSink(sink)) {
+    throw new WrongUse(
+      `${name} is a queue sink: change its home in ${file}, and see docs/topology.md; move is for ${names.join(', ')}`,
+    );
+  }
+  const { moveSink: run } = await import('./consumers/move-sink.ts');
+  return run(config, sink, to, print);
+}
+
+/** What a command that checks its own options answers: an exit code, or what is wrong with its use. */
+function orWrongUse(answer: number | string): number {
+  if (typeof answer === 'string') throw new WrongUse(answer);
+  return answer;
+}
+
 // The configuration is checked before anything starts or is loaded.
 function runService(
   name: string,
@@ -173,10 +268,12 @@ function runService(
 }
 
 // Synchronous, so that nothing is lost when the process ends.
-function print(text: string): number {
+function print(text: string | Buffer): number {
   writeFileSync(1, text);
   return 0;
 }
+
+const output = { print, tell: (text: string): void => writeFileSync(2, text) };
 
 async function main(argv: readonly string[]): Promise<number> {
   let code = 0;

@@ -47,7 +47,7 @@ describe('use', () => {
   test('--help names every subcommand and the exit codes', async () => {
     const { code, out } = await waggle(['--help']);
     expect(code).toBe(0);
-    for (const name of ['validate', 'schema', 'agent', 'consumer', 'topology', 'status', 'send'])
+    for (const name of ['validate', 'schema', 'agent', 'consumer', 'topology', 'dead', 'replay', 'status', 'send'])
       expect(out).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
     expect(out).toContain('78 configuration');
   });
@@ -70,12 +70,18 @@ describe('use', () => {
     [['topology', 'pln'], /Allowed choices are plan, declare, verify/],
     [['validate', 'extra'], /too many arguments/],
     [['consumer', 's3', '--from', '2026-11-23'], /go with --list/],
-    [['consumer', 's4'], /no sink "s4"; its sinks are s3; did you mean "s3"/],
+    [['consumer', 's4'], /no sink "s4"; its sinks are s3, hdfs, search, splunk; did you mean "s3"/],
+    [['dead', 'lst'], /Allowed choices are list, show, replay, discard/],
+    [['dead', 'show'], /name one letter by its id/],
+    [['dead', 'list', '--state', 'opened'], /--state: .*did you mean "open"/],
+    [['replay', '--sink', 'search', '--from', '2026-11-23'], /required option '--to <time>'/],
+    [['replay', '--sink', 's3', '--from', '2026-11-23', '--to', '2026-11-24'], /waggle sink move s3 --to SITE/],
+    [['replay', '--sink', 'search', '--from', '2026-11-24', '--to', '2026-11-23'], /--from must be before --to/],
     [['send', '{}'], /required option '--type <type>'/],
     [['status', '--admin', 'nowhere'], /--admin: not an address/],
   ])('%j is wrong use: 64, and says why', async (args, why) => {
-    const env = { WAGGLE_S3_PASSWORD: 'x', WAGGLE_S3_ACCESS_KEY_ID: 'x', WAGGLE_S3_SECRET_ACCESS_KEY: 'x' };
-    const { code, out, err } = await waggle(args, env);
+    const names = ['S3_PASSWORD', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY', 'OPERATOR_PASSWORD'];
+    const { code, out, err } = await waggle(args, Object.fromEntries(names.map((name) => [`WAGGLE_${name}`, 'x'])));
     expect({ code, out }).toEqual({ code: 64, out: '' });
     expect(err).toMatch(why);
   });
@@ -92,7 +98,9 @@ describe('configuration', () => {
   test('validate tells what holds, and what does not resolve here', async () => {
     const { code, out, err } = await waggle(['validate'], { WAGGLE_SITE: 'chicago', WAGGLE_AGENT_PASSWORD: 'hunter2' });
     expect({ code, err }).toEqual({ code: 0, err: '' });
-    expect(out).toMatch(/^waggle\.yaml: valid: sites chicago, us-east-1; 8 partitions; sinks s3 \(at chicago\)\n/);
+    expect(out).toMatch(
+      /^waggle\.yaml: valid: sites chicago, us-east-1; 8 partitions; sinks s3 \(at chicago\), hdfs \(at us-east-1\), search/,
+    );
     expect(out).toMatch(/users\.s3\.password: note: the environment variable WAGGLE_S3_PASSWORD is not set/);
     expect(out).not.toMatch(/WAGGLE_SITE|WAGGLE_AGENT_PASSWORD|hunter2/);
   });
@@ -129,7 +137,9 @@ describe('configuration', () => {
     ],
     [
       ['topology', 'plan'],
-      ['topology', 'federation', 'monitoring', 'operator', 'agent', 's3'].map((user) => `users.${user}.password`),
+      ['topology', 'federation', 'monitoring', 'operator', 'agent', 's3', 'hdfs', 'search', 'splunk'].map(
+        (user) => `users.${user}.password`,
+      ),
     ],
   ])('%j starts nothing while a secret that it needs is missing, and asks for no other', async (args, paths) => {
     const { code, err } = await waggle(args);

@@ -13,6 +13,7 @@ import type { SiteConfig } from '#core/config/config.ts';
 import { aborted, pause, unlessAborted } from '#core/io/abort.ts';
 import { EVENTS_LOG, logStream } from '#topology/names.ts';
 import { fingerprint, type LogMessage, type PartitionListener, type Position } from './contract.ts';
+import { receivedOf } from './received.ts';
 import type { StreamConnection, StreamEndpoint, StreamMessage, Subscribed } from './stream-client.ts';
 
 export interface LogReaderOptions {
@@ -333,15 +334,7 @@ function judge(wanted: Position, messages: readonly StreamMessage[] | null): Ver
 }
 
 function toLogMessage(partition: number, message: StreamMessage): LogMessage {
-  const { messageProperties: properties } = message;
-  const batch = decodeBatch({
-    headers: message.applicationProperties,
-    contentType: properties.contentType,
-    contentEncoding: properties.contentEncoding,
-    messageId: properties.messageId,
-    routingKey: message.messageAnnotations['x-routing-key'],
-    body: message.content,
-  });
+  const batch = decodeBatch(receivedOf(message));
   return { partition, offset: message.offset, batch, bytes: message.content.length };
 }
 

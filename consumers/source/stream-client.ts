@@ -11,11 +11,13 @@
 //    decoder's own event is synchronous and in order.
 // 6. Its decoder joins an unfinished frame with each read of the socket, so that a chunk of a few megabytes is copied dozens of times.
 //    Here it gets whole frames, each joined once.
+// 7. It reads a chunk whose first message is 16 MiB long as empty: see large-entry.ts.
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { Offset } from 'rabbitmq-stream-js-client';
 import { readAmqpPairs, type ByteReader } from './amqp-value.ts';
 import { FrameJoiner } from './frame-joiner.ts';
+import { asSent, decodeFrames } from './large-entry.ts';
 
 export interface StreamMessage {
   readonly content: Buffer;
@@ -85,6 +87,7 @@ interface InnerClient {
   getConsumers(): { connection: InnerConnection; consumer: InnerConsumer }[];
   declareConsumer(params: object, handle: () => void, superStream?: { superStream: string }): Promise<InnerConsumer>;
   closeConsumer(extendedId: string): Promise<boolean>;
+  streamStatsRequest(stream: string): Promise<{ readonly lastChunkId: bigint }>;
   start(): Promise<unknown>;
   close(): Promise<void>;
 }
@@ -139,7 +142,7 @@ function mendStreamClient(): void {
     if (joiner === undefined) frames.set(this, (joiner = new FrameJoiner()));
     try {
       const whole = joiner.push(data);
-      if (whole !== null) this.decoder.add(whole, (type) => this.getCompression(type));
+      if (whole !== null) decodeFrames(whole, (frame) => this.decoder.add(frame, (type) => this.getCompression(type)));
     } catch (error) {
       this.socket.destroy(error instanceof Error ? error : new Error(String(error)));
     }
@@ -222,6 +225,12 @@ export class StreamConnection implements AsyncDisposable {
     }
   }
 
+  /** Whether the stream holds nothing: what attaches to it would wait. */
+  async isEmpty(stream: string): Promise<boolean> {
+    const asked = this.#client.streamStatsRequest(stream);
+    return (await this.#within(asked, `no statistics of ${stream}`)).lastChunkId < 0n;
+  }
+
   async subscribe(subscription: Subscription): Promise<Subscribed> {
     const { single, stream } = subscription;
     const consumer = await this.#within(
@@ -287,8 +296,8 @@ export class StreamConnection implements AsyncDisposable {
     if (known !== undefined) return known;
     const chunks = new Map<number, Subscription['chunk']>();
     this.#chunks.set(connection, chunks);
-    const deliver = (delivery: { subscriptionId: number; messages: StreamMessage[] }): void =>
-      chunks.get(delivery.subscriptionId)?.(delivery.messages);
+    const deliver = ({ subscriptionId, messages }: { subscriptionId: number; messages: StreamMessage[] }): void =>
+      chunks.get(subscriptionId)?.(asSent(messages));
     connection.on('deliverV1', deliver);
     connection.on('deliverV2', deliver);
     return chunks;

@@ -34,7 +34,17 @@ beforeAll(async () => {
   site = await startSite('chicago');
   const rotate = { size: 1, count: 1, age: 1 };
   const sinks = [
-    { kind: 'folder', name: 'files', home: 'chicago', match: ['**'], rotate, memory: 1, admin: '', path: '' },
+    {
+      kind: 'folder',
+      name: 'files',
+      home: 'chicago',
+      match: ['**'],
+      mapping: null,
+      rotate,
+      memory: 1,
+      admin: '',
+      path: '',
+    },
   ] as const;
   config = configFor([site.config], { log: { partitions: PARTITIONS }, sinks });
   expect(await runTopology('declare', config, { json: true })).toBe(0);
