@@ -1,7 +1,7 @@
 // One change → one call of the management API. Each is idempotent, so an interrupted declaration is simply run again.
 import type { Change } from './change.ts';
 import { path, type Management } from './management.ts';
-import { textOf, type Desired, type Fields } from './objects.ts';
+import { fieldsOf, textOf, type Desired, type Fields, type Json, type Observed } from './objects.ts';
 import { HASHING_ALGORITHM, hashPassword } from './passwords.ts';
 
 /** `salt`: four random bytes for each password. Rejects with a ManagementError. What is for people is not touched. */
@@ -11,7 +11,7 @@ export async function apply(api: Management, vhost: string, change: Change, salt
     case 'update':
       return put(api, vhost, change.object, salt);
     case 'delete':
-      return api.send('DELETE', path('users', change.object.name), undefined);
+      return remove(api, vhost, change.object);
     case 'refuse':
     case 'orphan':
       return;
@@ -48,6 +48,13 @@ function put(
       return api.send('PUT', path('queues', vhost, name), fields);
     case 'binding':
       return bind(api, vhost, fields);
+    case 'permit':
+      return api.send('POST', path('exchanges', vhost, 'amq.default', 'publish'), {
+        properties: { delivery_mode: 2 },
+        routing_key: name,
+        payload: 'permit',
+        payload_encoding: 'string',
+      });
     case 'upstream':
       return api.send('PUT', path('parameters', 'federation-upstream', vhost, name), { value: fields });
     case 'upstream-set':
@@ -60,13 +67,24 @@ function put(
 }
 
 function bind(api: Management, vhost: string, fields: Fields): Promise<void> {
-  const where = path(
-    'bindings',
-    vhost,
-    'e',
-    textOf(fields['source']),
-    textOf(fields['destinationType']),
-    textOf(fields['destination']),
-  );
-  return api.send('POST', where, { routing_key: fields['routingKey'], arguments: fields['arguments'] });
+  const { routingKey, arguments: args } = fields;
+  return api.send('POST', between(vhost, fields), { routing_key: routingKey, arguments: args });
+}
+
+/** All bindings between a source and a destination. */
+function between(vhost: string, { source, destination, destinationType }: Fields): string {
+  return path('bindings', vhost, 'e', textOf(source), textOf(destinationType), textOf(destination));
+}
+
+function remove(api: Management, vhost: string, { kind, name, fields }: Observed): Promise<void> {
+  return kind === 'binding' ? unbind(api, vhost, fields) : api.send('DELETE', path('users', name), undefined);
+}
+
+/** The API deletes a binding by a key of its own making, which it tells in its list. */
+async function unbind(api: Management, vhost: string, fields: Fields): Promise<void> {
+  const where = between(vhost, fields);
+  for (const row of ((await api.get(where)) ?? []) as readonly Readonly<Record<string, Json>>[]) {
+    if (row['routing_key'] !== fields['routingKey'] || Object.keys(fieldsOf(row['arguments'])).length > 0) continue;
+    await api.send('DELETE', where + path(textOf(row['properties_key'])).slice('/api'.length), undefined);
+  }
 }

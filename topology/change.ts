@@ -12,7 +12,7 @@ export type Change =
   | { readonly kind: 'create'; readonly object: Desired }
   /** Drift that can be put right in place. */
   | { readonly kind: 'update'; readonly object: Desired; readonly fields: readonly FieldChange[] }
-  /** Only the user `guest`. */
+  /** Only the user `guest`, and bindings to a sink's queue that its `match` names no more. */
   | { readonly kind: 'delete'; readonly object: Observed; readonly reason: string }
   | Refusal
   /** Ours by its name, or with a hold on what is ours, but in no configuration. */

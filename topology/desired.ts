@@ -1,5 +1,6 @@
 // What every site should have, from the configuration alone: exchanges, streams, policies, users with their rights, federation.
-import type { Config, SinkConfig, SiteConfig } from '#core/config/config.ts';
+import type { Config, SiteConfig } from '#core/config/config.ts';
+import { isQueueSink, type SinkConfig } from '#core/config/sink-config.ts';
 import { passwordOf } from './credentials.ts';
 import * as names from './names.ts';
 import { bindingName, KINDS, type Desired, type Fields, type Kind } from './objects.ts';
@@ -17,6 +18,8 @@ const FEDERATION_PREFETCH = 250;
 const FEDERATION_RECONNECT_SECONDS = 2;
 /** As long as the other site may be unable to confirm before the broker cancels the link's consumer. */
 const BUFFER_CONSUMER_TIMEOUT = DAY;
+/** A permit is held for as long as its connection to the target is open. */
+const PERMIT_CONSUMER_TIMEOUT = DAY;
 
 /** Everything that the site should have, in the order of declaration. */
 export function desiredObjects(config: Config, site: SiteConfig): readonly Desired[] {
@@ -34,15 +37,52 @@ export function desiredObjects(config: Config, site: SiteConfig): readonly Desir
   return objects.toSorted((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind));
 }
 
-/** What a sink needs at a site besides the log streams: log sinks nothing; a queue sink has its queue at its home. */
-function sinkObjects(sink: SinkConfig, _site: SiteConfig): readonly Desired[] {
-  switch (sink.kind) {
-    case 's3':
-    case 'folder':
-      return [];
-    default:
-      return sink satisfies never;
-  }
+/**
+ * What a sink needs at a site besides the log streams: log sinks nothing; a queue sink has its queue at its home, and there a queue for
+ * each connection to the target with one message in it, its permit, and two by which its instances share these.
+ */
+function sinkObjects(sink: SinkConfig, site: SiteConfig): readonly Desired[] {
+  if (!isQueueSink(sink) || sink.home !== site.name) return [];
+  const { name } = sink;
+  const queue = names.sinkQueue(name);
+  const permits = Array.from({ length: sink.connections }, (_, index) => names.permitQueue(name, index + 1));
+  return [
+    quorumQueue(site, queue, {}, names.POLICY_SINK),
+    // Events come by one of the two: what an agent mirrors is not federated.
+    ...[names.EVENTS, names.EVENTS_MIRROR].flatMap((exchange) =>
+      [...new Set(sink.match)].map((pattern) => bind(exchange, 'q', queue, topicPattern(pattern))),
+    ),
+    bind(names.SINK, 'q', queue, name),
+    ...permits.map((permit) => quorumQueue(site, permit, { 'x-single-active-consumer': true }, names.POLICY_PERMIT)),
+    quorumQueue(site, names.instancesQueue(name), {}, null),
+    quorumQueue(site, names.shortQueue(name), {}, null),
+    ...permits.map((permit) => object('permit', permit, {})),
+  ];
+}
+
+function quorumQueue(site: SiteConfig, name: string, args: Fields, inForce: string | null): Desired {
+  const fields = {
+    durable: true,
+    auto_delete: false,
+    arguments: {
+      'x-queue-type': 'quorum',
+      'x-quorum-initial-group-size': site.nodes.length,
+      'x-queue-leader-locator': 'balanced',
+      ...args,
+    },
+  };
+  return object('queue', name, fields, { policy: inForce });
+}
+
+/**
+ * A pattern for types as a binding of a topic exchange (AMQP 0-9-1, section 3.1.3.3): `*` is one word there too, and `#` any number, none
+ * included. Exact but for `waggle.**`, which no binding can leave out of `#`: that the sink's consumer drops.
+ */
+export function topicPattern(pattern: string): string {
+  return pattern
+    .split('.')
+    .map((word) => (word === '**' ? '#' : word))
+    .join('.');
 }
 
 function exchanges(config: Config): readonly Desired[] {
@@ -124,6 +164,14 @@ function policies(config: Config): readonly Desired[] {
       'delivery-limit': -1,
       'consumer-timeout': BUFFER_CONSUMER_TIMEOUT,
     }),
+    // At every site: a queue that a sink left behind when its home moved keeps what it holds too.
+    policy(names.POLICY_SINK, names.PATTERNS.sinkQueues, 'quorum_queues', { 'delivery-limit': -1 }),
+    // Of two permits that wait in a queue, the broker drops one.
+    policy(names.POLICY_PERMIT, names.PATTERNS.permitQueues, 'quorum_queues', {
+      'delivery-limit': -1,
+      'consumer-timeout': PERMIT_CONSUMER_TIMEOUT,
+      'max-length': 1,
+    }),
   ];
 }
 
@@ -137,7 +185,7 @@ function policy(name: string, pattern: string, applyTo: string, definition: Fiel
 
 function users(config: Config): readonly Desired[] {
   return Object.entries(config.users).flatMap(([name, { password }]) => {
-    const { tags, permission } = rightsOf(name);
+    const { tags, permission } = rightsOf(name, config.sinks);
     const user = object('user', name, { tags }, { secret: password });
     return permission ? [user, object('permission', name, permission)] : [user];
   });

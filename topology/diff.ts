@@ -1,5 +1,6 @@
 // Desired and observed → what would have to happen. Pure; nothing here ever proposes to delete or to recreate what holds messages.
 import type { Config, SiteConfig } from '#core/config/config.ts';
+import { isQueueSink } from '#core/config/sink-config.ts';
 import { refuse, type Change, type FieldChange } from './change.ts';
 import * as names from './names.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type Fields,
   type Json,
   type Observed,
+  textOf,
   type ObservedSite,
 } from './objects.ts';
 import { orphans } from './orphans.ts';
@@ -18,7 +20,12 @@ import { prerequisites } from './prerequisites.ts';
 
 const GUEST = 'guest';
 /** Told at declaration only, and of no harm when another: members and the size of segments are judged by what they do. */
-const ONLY_AT_DECLARATION = ['x-initial-cluster-size', 'x-queue-leader-locator', 'x-stream-max-segment-size-bytes'];
+const ONLY_AT_DECLARATION = [
+  'x-initial-cluster-size',
+  'x-quorum-initial-group-size',
+  'x-queue-leader-locator',
+  'x-stream-max-segment-size-bytes',
+];
 /** Of the segment size that would be taken now, a twentieth of the limit: above it, a segment is more than a quarter of the limit. */
 const LARGEST_SEGMENT_FACTOR = 5;
 
@@ -32,15 +39,37 @@ export function diff(
   const found = new Map(observed.objects.map((each) => [key(each), each]));
   const wanted = new Set(desired.map(key));
   const guest = found.get(key({ kind: 'user', name: GUEST }));
-  const deletions: readonly Change[] =
-    guest && !wanted.has(key(guest)) ? [{ kind: 'delete', object: guest, reason: 'everybody knows its password' }] : [];
   const unknown = observed.objects.filter((each) => !wanted.has(key(each)) && each.name !== GUEST);
+  const tooWide = unknown.filter((each) => isTooWide(config, site, each));
+  const deletions: readonly Change[] = [
+    ...tooWide.map((object) => ({ kind: 'delete' as const, object, reason: 'the sink’s match does not name it' })),
+    ...(guest && !wanted.has(key(guest))
+      ? [{ kind: 'delete' as const, object: guest, reason: 'everybody knows its password' }]
+      : []),
+  ];
   return [
     ...desired.flatMap((each) => compare(each, found.get(key(each)), observed)),
     ...deletions,
     ...prerequisites(config, site, desired, observed),
-    ...orphans(config, site, unknown),
+    ...orphans(
+      config,
+      site,
+      unknown.filter((each) => !tooWide.includes(each)),
+    ),
   ];
+}
+
+/** A binding of events to a sink's queue beyond its `match`: what came by it would be dropped by the sink, so it may go. */
+function isTooWide(config: Config, site: SiteConfig, { kind, fields }: Observed): boolean {
+  const source = textOf(fields['source']);
+  if (kind !== 'binding' || (source !== names.EVENTS && source !== names.EVENTS_MIRROR)) return false;
+  return (
+    canonical(fields['arguments'] ?? {}) === '{}' &&
+    config.sinks.some(
+      (sink) =>
+        isQueueSink(sink) && sink.home === site.name && names.sinkQueue(sink.name) === textOf(fields['destination']),
+    )
+  );
 }
 
 function compare(desired: Desired, observed: Observed | undefined, site: ObservedSite): readonly Change[] {
@@ -50,6 +79,7 @@ function compare(desired: Desired, observed: Observed | undefined, site: Observe
     case 'cluster-name':
     case 'vhost':
     case 'binding':
+    case 'permit':
       return []; // The name says it all.
     case 'user':
     case 'permission':

@@ -23,8 +23,8 @@ export interface TopologyOptions {
   readonly print?: (text: string) => void;
 }
 
-/** Links come up within seconds of their declaration. */
-const LINKS_DEADLINE = 30_000;
+/** Links come up within seconds of their declaration; queues are counted every few seconds. */
+const SETTLED_DEADLINE = 30_000;
 /** These lead to other sites, which must have their users first. */
 const ACROSS_SITES: readonly Kind[] = ['upstream', 'upstream-set', 'federation-policy'];
 
@@ -98,7 +98,7 @@ async function declare(config: Config): Promise<Report> {
       guarded(site, { done, notes }, async () => {
         const api = administrator(config, site);
         await applyAll(config, site, api, isAcross, done);
-        const observed = await linksUp(
+        const observed = await settled(
           config,
           site,
           api,
@@ -132,18 +132,21 @@ async function applyAll(
   }
 }
 
-/** Waits for the links from the other sites that were declared too. */
-async function linksUp(
+/** Waits for the links from the other sites that were declared too, and until the broker has counted the permits. */
+async function settled(
   config: Config,
   site: SiteConfig,
   api: Management,
   reachable: readonly string[],
 ): Promise<ObservedSite> {
   const awaited = { ...config, sites: config.sites.filter(({ name }) => reachable.includes(name)) };
-  const deadline = Date.now() + LINKS_DEADLINE;
+  const deadline = Date.now() + SETTLED_DEADLINE;
   for (;;) {
     const observed = await observe(api, config.vhost);
-    if (links(awaited, site, observed).every(({ ok }) => ok) || Date.now() > deadline) return observed;
+    const counted = differences(config, site, observed).every(
+      (change) => change.kind !== 'create' || change.object.kind !== 'permit',
+    );
+    if ((counted && links(awaited, site, observed).every(({ ok }) => ok)) || Date.now() > deadline) return observed;
     await delay(250);
   }
 }

@@ -22,6 +22,14 @@ export const PROBE_TYPE = 'waggle.probe';
 
 /** The stream of one partition of the log, 0 <= partition < log.partitions. */
 export const logStream = (partition: number): string => `events.log-${partition}`;
+/** The queue of a queue sink, at its home site. */
+export const sinkQueue = (sink: string): string => `sink.${sink}`;
+/** The queues that hold the permits of a sink, a message each: 1 <= permit <= connections. */
+export const permitQueue = (sink: string, permit: number): string => `sink.${sink}.permit-${permit}`;
+/** An empty queue on which each instance of a sink has one consumer: so they count each other (of a permit's queue the broker counts the active one alone). */
+export const instancesQueue = (sink: string): string => `sink.${sink}.instances`;
+/** The same for the instances that have too few permits. */
+export const shortQueue = (sink: string): string => `sink.${sink}.short`;
 /** The cluster name of a site: federation's buffer queues carry it. */
 export const clusterName = (site: string): string => `waggle@${site}`;
 
@@ -38,6 +46,8 @@ export const UPSTREAM_SET = 'waggle';
 export const POLICY_LOG = 'waggle.log';
 export const POLICY_DEAD = 'waggle.dead';
 export const POLICY_BUFFER = 'waggle.federation-buffer';
+export const POLICY_SINK = 'waggle.sink';
+export const POLICY_PERMIT = 'waggle.permit';
 export const POLICY_FEDERATION = 'waggle.federation';
 
 // --- users that are no sink ---
@@ -65,8 +75,23 @@ export const PATTERNS = {
   buffers: '^federation: ',
   ownBuffers: '^federation: events -> ',
   federationReads: '^(federation: events -> .*|events)$',
-  sink: '^sink$',
+  sinkQueues: '^sink\\.[^.]+$',
+  permitQueues: '^sink\\.[^.]+\\.permit-\\d+$',
+  operatorWrites: '^(sink|events\\.dead)$',
+  operatorReads: '^(events\\.log(-\\d+)?|events\\.dead-letters)$',
 } as const;
+
+/** What a queue sink reads: its queue, its permits, and where its instances count each other. A name holds small letters, digits and "-" alone. */
+export const sinkReads = (sink: string): string => `^sink\\.${sink}(\\.(permit-\\d+|instances|short))?$`;
+
+/** The sink whose queue bears this name, and what is in that queue; null where it is none. */
+export function sinkOf(
+  queue: string,
+): { readonly sink: string; readonly holds: 'events' | 'permit' | 'nothing' } | null {
+  const [, sink, part] = /^sink\.([^.]+)(?:\.(permit-\d+|instances|short))?$/.exec(queue) ?? [];
+  if (sink === undefined) return null;
+  return { sink, holds: part === undefined ? 'events' : part.startsWith('permit-') ? 'permit' : 'nothing' };
+}
 
 /** The partition whose stream bears this name; null where it is none. */
 export function partitionOf(stream: string): number | null {

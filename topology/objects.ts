@@ -13,6 +13,7 @@ export const KINDS = [
   'exchange',
   'queue',
   'binding',
+  'permit',
   'upstream',
   'upstream-set',
   'federation-policy',
@@ -21,7 +22,7 @@ export type Kind = (typeof KINDS)[number];
 
 export interface Desired {
   readonly kind: Kind;
-  /** Unique within its kind. */
+  /** Unique within its kind. A permit, which is a message, has the name of the queue that holds it. */
   readonly name: string;
   /** What the management API takes for it, without names. */
   readonly fields: Fields;

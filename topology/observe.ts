@@ -73,6 +73,10 @@ export async function observe(api: Management, vhost: string): Promise<ObservedS
           members: Array.isArray(each['members']) ? each['members'].map(textOf) : [],
         }),
       ),
+      // A queue that was not counted yet may hold its permit: then declaring puts in a second one, which the queue drops.
+      ...queues
+        .filter((each) => names.sinkOf(textOf(each['name']))?.holds === 'permit' && Number(each['messages'] ?? 0) > 0)
+        .map((each) => object('permit', textOf(each['name']), {})),
       // Every queue is bound to the default exchange by its name: of no interest.
       ...bindings.filter((each) => each['source'] !== '').map(binding),
       ...upstreams.map((each) => object('upstream', textOf(each['name']), fieldsOf(each['value']))),

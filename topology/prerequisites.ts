@@ -14,7 +14,7 @@ export function prerequisites(
     ...plugins(config, observed),
     ...nodes(site, observed),
     ...observed.objects.flatMap((each) => replicas(config, observed, each)),
-    ...desired.flatMap((each) => (each.policy === null ? [] : overruled(each.name, each.kind, each.policy, observed))),
+    ...desired.flatMap((each) => overruled(each, observed)),
   ];
 }
 
@@ -46,9 +46,15 @@ function matches(pattern: string, name: string): boolean {
   }
 }
 
-function overruled(name: string, kind: Desired['kind'], policy: string, observed: ObservedSite): readonly Refusal[] {
-  if (!observed.objects.some((each) => each.name === policy && each.kind.endsWith('policy'))) return []; // It is to be created.
-  const found = policyInForce(name, kind === 'exchange' ? 'exchange' : 'queue', 'stream', observed);
+function overruled({ name, kind, policy, fields }: Desired, observed: ObservedSite): readonly Refusal[] {
+  if (policy === null || !observed.objects.some((each) => each.name === policy && each.kind.endsWith('policy')))
+    return []; // It is to be created.
+  const found = policyInForce(
+    name,
+    kind === 'exchange' ? 'exchange' : 'queue',
+    textOf(argument(fields, 'x-queue-type')),
+    observed,
+  );
   if (found === policy || found === null) return [];
   const step = `Narrow the pattern of ${found}, lower its priority, or remove it: rabbitmqctl clear_policy "${found}"`;
   return [refuse(`${kind} ${name}`, `the policy ${found} is in force on it, in the place of ${policy}`, step)];

@@ -1,4 +1,5 @@
 // Who may do what at a broker: least rights, as anchored regular expressions for configure, write and read.
+import { isQueueSink, type SinkConfig } from '#core/config/sink-config.ts';
 import * as names from './names.ts';
 
 const { PATTERNS } = names;
@@ -10,8 +11,8 @@ export interface Rights {
   readonly permission: { readonly configure: string; readonly write: string; readonly read: string } | null;
 }
 
-/** Rights of a user of the configuration; a name that is no role is a log sink. */
-export function rightsOf(user: string): Rights {
+/** Rights of a user of the configuration; a name that is no role is a sink: a log sink unless it is one of the queue sinks. */
+export function rightsOf(user: string, sinks: readonly SinkConfig[]): Rights {
   switch (user) {
     case names.USER_TOPOLOGY:
       return {
@@ -24,11 +25,14 @@ export function rightsOf(user: string): Rights {
     case names.USER_AGENT:
       return allow(PATTERNS.nothing, PATTERNS.published, PATTERNS.nothing);
     case names.USER_OPERATOR:
-      return allow(PATTERNS.nothing, PATTERNS.sink, PATTERNS.nothing);
+      // Dead letters are read, resolved and replayed; history is replayed out of the log streams.
+      return allow(PATTERNS.nothing, PATTERNS.operatorWrites, PATTERNS.operatorReads);
     case names.USER_MONITORING:
       return { tags: ['monitoring'], permission: null };
-    default:
-      return allow(PATTERNS.nothing, PATTERNS.dead, PATTERNS.log);
+    default: {
+      const hasQueue = sinks.some((sink) => sink.name === user && isQueueSink(sink));
+      return allow(PATTERNS.nothing, PATTERNS.dead, hasQueue ? names.sinkReads(user) : PATTERNS.log);
+    }
   }
 }
 
