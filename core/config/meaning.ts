@@ -35,6 +35,10 @@ export function checkMeaning(
       say(['sinks', sink, 'api_key'], 'key', 'stands beside username or password; give one of the two ways');
     else if (has('username') !== has('password') && valueAt(root, ['sinks', sink, 'kind']) === 'elasticsearch')
       say(['sinks', sink, has('username') ? 'username' : 'password'], 'key', 'needs username and password together');
+    const nameNodes = valueAt(root, ['sinks', sink, 'name_nodes']);
+    const schemes = new Set([nameNodes].flat().map((url) => String(url).split(':', 1)[0]));
+    if (Array.isArray(nameNodes) && schemes.size > 1)
+      say(['sinks', sink, 'name_nodes'], 'value', 'must be all http: or all https:');
     siteExists(['sinks', sink, 'home']);
     if ((systemUsers as readonly string[]).includes(sink)) {
       say(['sinks', sink], 'key', `a sink cannot be called "${sink}": its user would be waggle’s own`);

@@ -47,6 +47,7 @@ const sinkAt = (endpoint: string, change: object = {}) =>
     name: 's3',
     home: 'chicago',
     match: ['**'],
+    mapping: null,
     rotate: { size: 64 * MIB, count: 1_000_000, age: 300_000 },
     memory: 256 * MIB,
     admin: '127.0.0.1:0',

@@ -103,6 +103,14 @@ describe('every problem names line, column and path, and what to write', () => {
       ],
     ],
     [
+      'a NameNode with TLS beside one without',
+      changed(
+        'kind: s3, home: chicago, bucket: events',
+        'kind: hdfs, home: chicago, path: /events, name_nodes: ["http://nn1:9870", "https://nn2:9871"]',
+      ),
+      ['w.yaml:16:59: sinks.s3.name_nodes: must be all http: or all https:'],
+    ],
+    [
       'a name without a password',
       changed(
         'kind: s3, home: chicago, bucket: events',
