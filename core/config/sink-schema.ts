@@ -143,7 +143,8 @@ const kinds = {
         {
           enabled: { type: 'boolean', description: 'Whether to wait for it.', default: false },
           poll: duration('How often it is asked for.', '10s', '100ms', '5m'),
-          timeout: duration('After which events are sent again.', '5m', '1s', '1h'),
+          // A message is given back to its queue after 10 minutes.
+          timeout: duration('After which events are sent again.', '5m', '1s', '9m'),
         },
         { default: {} },
       ),

@@ -108,7 +108,7 @@ describe('every problem names line, column and path, and what to write', () => {
         'kind: s3, home: chicago, bucket: events',
         'kind: hdfs, home: chicago, path: /events, name_nodes: ["http://nn1:9870", "https://nn2:9871"]',
       ),
-      ['w.yaml:16:59: sinks.s3.name_nodes: must be all http: or all https:'],
+      ['w.yaml:16:63: sinks.s3.name_nodes: must be all http: or all https:'],
     ],
     [
       'a name without a password',
