@@ -13,7 +13,8 @@
 //   are missed for 20 s at least). Only a process that stands still meanwhile can go beyond.
 //
 // Shares (shares.ts): each instance has a consumer on the queue `sink.NAME.instances`, and while it is short of permits one on
-// `sink.NAME.short`; the broker tells how many there are. One that is short stands in line before the others by its priority.
+// `sink.NAME.short`; the broker tells how many there are. Those that are not go to the end of the line then. (Not by consumer priorities:
+// in RabbitMQ 4.3.6 a channel that dies while one of higher priority waits may keep its message for ever.)
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { pause, unlessAborted } from '#core/io/abort.ts';
 import { instancesQueue, permitQueue, shortQueue } from '#topology/names.ts';
@@ -50,8 +51,6 @@ interface Turn {
   /** Ends the turn; `why` is null where we want it. The first call counts. */
   readonly end: (why: string | null) => void;
   readonly since: number;
-  /** Subscribed with priority. */
-  readonly short: boolean;
   subscribed: boolean;
   /** The message is here. */
   held: boolean;
@@ -153,7 +152,7 @@ export class Permits implements AsyncDisposable {
     channel.on('close', () => end(refusal ?? 'its channel was closed'));
     over.addEventListener('abort', () => end(null), { once: true, signal: done.signal });
     const since = Date.now();
-    const turn: Turn = { channel, end, since, short: this.#short, subscribed: false, held: false, granted: false };
+    const turn: Turn = { channel, end, since, subscribed: false, held: false, granted: false };
     slot.turn = turn;
     try {
       void this.#subscribe(slot, turn, done.signal).catch((error: unknown) => end(refusal ?? String(error)));
@@ -173,13 +172,13 @@ export class Permits implements AsyncDisposable {
   }
 
   async #subscribe(slot: Slot, turn: Turn, done: AbortSignal): Promise<void> {
-    const { channel, end, short } = turn;
+    const { channel, end } = turn;
     const deliver = (message: ConsumeMessage | null): void => {
       if (message === null) end('the broker cancelled its consumer');
       else void this.#hold(slot, turn, message.fields.redelivered, done);
     };
     await channel.prefetch(1);
-    await channel.consume(permitQueue(this.#options.sink, slot.permit), deliver, { priority: short ? 1 : 0 });
+    await channel.consume(permitQueue(this.#options.sink, slot.permit), deliver);
     turn.subscribed = true;
     this.#tell(slot, null);
   }
@@ -252,8 +251,8 @@ export class Permits implements AsyncDisposable {
     for (const turn of held.slice(held.length - share.giveBack)) turn.end(null);
     const now = Date.now();
     held.find(({ since }) => now - since > HOLD_AT_MOST)?.end(null);
-    // To where they belong in line.
-    for (const turn of turns) if (turn.subscribed && !turn.held && turn.short !== share.short) turn.end(null);
+    // To the end of the line.
+    if (othersShort > 0 && !share.short) for (const turn of turns) if (turn.subscribed && !turn.held) turn.end(null);
     for (const slot of this.#slots) {
       const { turn } = slot;
       if (!turn?.subscribed || turn.held) continue;
