@@ -6,6 +6,7 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 
 interface Container {
+  readonly Name: string;
   readonly Service: string;
   readonly State: string;
   readonly Health: string;
@@ -39,21 +40,15 @@ export async function readComposition(): Promise<Composition> {
 }
 
 /** Resolves when every service is healthy; rejects with an error for people. A service that was scaled stays so. */
-export async function up(scalable: string, say: (text: string) => void): Promise<void> {
-  const running = (await containers()).filter(
-    ({ Service, State }) => Service === scalable && State === 'running',
-  ).length;
+export async function up(say: (text: string) => void): Promise<void> {
+  const scaled = [...scales(await containers())].flatMap(([service, count]) => ['--scale', `${service}=${count}`]);
   const started = performance.now();
   const said = new Set<string>();
   const all: string[] = [];
-  const child = spawn(
-    'docker',
-    ['compose', 'up', '--detach', '--wait', '--scale', `${scalable}=${Math.max(1, running)}`],
-    {
-      cwd: root,
-      stdio: ['ignore', 'inherit', 'pipe'],
-    },
-  );
+  const child = spawn('docker', ['compose', 'up', '--detach', '--wait', ...scaled], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
   const ended = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
   for await (const line of createInterface({ input: child.stderr })) {
     all.push(line);
@@ -63,6 +58,14 @@ export async function up(scalable: string, say: (text: string) => void): Promise
     say(text === line ? text : `${text} (${((performance.now() - started) / 1000).toFixed(0)} s)`);
   }
   if ((await ended) !== 0) throw new Error(await diagnosis(all));
+}
+
+/** Services that run more than once, and how often; what `docker compose run` runs is no part of a service. */
+export function scales(all: readonly Pick<Container, 'Name' | 'Service' | 'State'>[]): ReadonlyMap<string, number> {
+  const running = new Map<string, number>();
+  for (const { Name, Service, State } of all)
+    if (State === 'running' && /-\d+$/.test(Name)) running.set(Service, (running.get(Service) ?? 0) + 1);
+  return new Map([...running].filter(([, count]) => count > 1));
 }
 
 /** What is worth a line: of the many states of a container the last one, nothing of networks and volumes; other lines as they are. */
@@ -139,13 +142,22 @@ async function containers(): Promise<readonly Container[]> {
 }
 
 async function output(args: readonly string[]): Promise<string> {
-  const child = spawn('docker', ['compose', ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
-  const text = { out: '', err: '' };
-  child.stdout.setEncoding('utf8').on('data', (part: string) => (text.out += part));
-  child.stderr.setEncoding('utf8').on('data', (part: string) => (text.err += part));
-  const code = await new Promise<number | null>((resolve, reject) =>
-    child.once('error', reject).once('close', resolve),
-  );
-  if (code !== 0) throw new Error(`docker compose ${args[0]}: ${text.err.trim()}`);
-  return text.out;
+  const lines = [];
+  for await (const line of outputLines(args)) lines.push(`${line}\n`);
+  return lines.join('');
+}
+
+/** What `docker compose` prints; throws with what it complains of where it fails. Ends it where the caller stops reading. */
+export async function* outputLines(args: readonly string[], signal?: AbortSignal): AsyncGenerator<string> {
+  const child = spawn('docker', ['compose', ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], signal });
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (part: string) => (complaint += part));
+  const ended = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
+  ended.catch(() => {}); // awaited below
+  try {
+    yield* createInterface({ input: child.stdout });
+    if ((await ended) !== 0) throw new Error(`docker compose ${args[0]}: ${complaint.trim()}`);
+  } finally {
+    child.kill();
+  }
 }

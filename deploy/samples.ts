@@ -1,15 +1,11 @@
-// Sample events, and where they arrive: counted in a site's log streams, and in what the sink has committed. The mark tells one run's from all others.
-import { zstdDecompressSync } from 'node:zlib';
+// Sample events, and how many are in a site's log streams. The mark tells one run's from all others.
 import type { ConsumeMessage } from 'amqplib';
 import { decodeBatch } from '#core/batch.ts';
 import type { Config } from '#core/config/config.ts';
 import { connectAmqp } from '#core/io/amqp.ts';
 import { logStream } from '#topology/names.ts';
-import { hourOf } from '../consumers/chain/keys.ts';
-import { listCommitted } from '../consumers/main.ts';
-import { openSinkStore } from '../consumers/stores.ts';
 
-const TYPES: Readonly<Record<string, object>> = {
+const DATA: Readonly<Record<string, object>> = {
   'app.opened': { app: 'ios', version: '9.4.1' },
   'card.tapped': { business: 'river-cafe', card: 'nfc' },
   'checkin.visit': { business: 'river-cafe', points: 10 },
@@ -17,11 +13,12 @@ const TYPES: Readonly<Record<string, object>> = {
   'screen.viewed': { screen: 'rewards', milliseconds: 1840 },
 };
 const OF_EACH_TYPE = 2;
-export const SAMPLES_PER_AGENT = Object.keys(TYPES).length * OF_EACH_TYPE;
+export const TYPES = Object.keys(DATA);
+export const SAMPLES_PER_AGENT = TYPES.length * OF_EACH_TYPE;
 
 /** Posts the samples of one agent; rejects where not all are accepted. */
 export async function sendSamples(http: string, mark: string): Promise<void> {
-  for (const [type, fields] of Object.entries(TYPES)) {
+  for (const [type, fields] of Object.entries(DATA)) {
     const data = Array.from({ length: OF_EACH_TYPE }, (_, index) => ({ user: 1000 + index, ...fields, sample: mark }));
     const url = `http://${http}/events/${type}`;
     const answer = await fetch(url, {
@@ -87,49 +84,8 @@ export async function followSite(
   };
 }
 
-/** The committed objects that hold marked events, and how many; each object is read once. */
-export class CommittedCount implements AsyncDisposable {
-  readonly #config: Config;
-  readonly #sink: string;
-  readonly #mark: string;
-  readonly #store;
-  readonly #from = hourOf(Date.now());
-  readonly #counts = new Map<string, number>();
-
-  constructor(config: Config, name: string, mark: string) {
-    const sink = config.sinks.find((each) => each.name === name);
-    if (sink === undefined) throw new Error(`${config.file} has no sink ${name}`);
-    this.#config = config;
-    this.#sink = name;
-    this.#mark = mark;
-    this.#store = openSinkStore(sink);
-  }
-
-  /** By key, those without marked events left out. */
-  get objects(): readonly (readonly [key: string, count: number])[] {
-    return [...this.#counts].filter(([, count]) => count > 0);
-  }
-
-  get arrived(): number {
-    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
-  }
-
-  async look(signal: AbortSignal): Promise<void> {
-    const query = { from: this.#from, to: null, type: (type: string) => type in TYPES };
-    for await (const { key } of listCommitted(this.#config, this.#sink, query, signal)) {
-      if (this.#counts.has(key)) continue;
-      const bytes = await this.#store.get(key, signal);
-      if (bytes !== null) this.#counts.set(key, markedIds(zstdDecompressSync(bytes), this.#mark).length);
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#store.close();
-  }
-}
-
 /** Ids of the marked events among these lines. */
-function markedIds(lines: Buffer, mark: string): readonly string[] {
+export function markedIds(lines: Buffer, mark: string): readonly string[] {
   if (!lines.includes(mark)) return [];
   const events = lines
     .toString()

@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage='Usage: npm stop [-- --volumes]
 
-  --volumes   forget the data too: streams, spools, objects in S3'
+  --volumes   forget the data too: streams, spools, and what the sinks wrote'
 
 volumes=()
 for word; do
@@ -20,5 +20,5 @@ if ! docker info > /dev/null 2>&1; then
   echo 'stop: Docker does not answer, so nothing of this runs (or this user may not ask: see docker info).' >&2
   exit 69
 fi
-docker compose down --remove-orphans "${volumes[@]}"
+docker compose --profile kibana down --remove-orphans "${volumes[@]}"
 echo "stop: ended; $([ ${#volumes[@]} = 0 ] && echo 'the data are kept (npm stop -- --volumes forgets them)' || echo 'the data are gone')"

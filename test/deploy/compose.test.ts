@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { failedServices, progressOf, takenPort } from '../../deploy/compose.ts';
+import { failedServices, progressOf, scales, takenPort } from '../../deploy/compose.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -40,6 +40,19 @@ test('a service that failed is told, and how', () => {
     ['chicago-1', 'exited (1)'],
   ]);
   expect(takenPort(lines)).toBeNull();
+});
+
+test('services that were scaled are told, whichever they are', () => {
+  const all = [
+    ['waggle-consumer-s3-1', 'consumer-s3', 'running'],
+    ['waggle-consumer-search-2', 'consumer-search', 'running'],
+    ['waggle-consumer-search-3', 'consumer-search', 'running'],
+    ['waggle-consumer-search-1', 'consumer-search', 'exited'],
+    ['waggle-topology-1', 'topology', 'running'],
+    ['waggle-topology-run-0c5b2f7e8a31', 'topology', 'running'],
+  ] as const;
+  const found = scales(all.map(([Name, Service, State]) => ({ Name, Service, State })));
+  expect([...found]).toEqual([['consumer-search', 2]]);
 });
 
 test.each([
