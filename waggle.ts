@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 // The command: one table from subcommand to what it runs. Each service is loaded when it is asked for, and no sooner.
-import { writeFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { Argument, Command, CommanderError, Option } from 'commander';
 import type { Config } from '#core/config/config.ts';
@@ -21,6 +20,7 @@ import { didYouMean, formatProblem } from '#core/config/problem.ts';
 import { checkConfigFile, ConfigInvalid, EXIT_CONFIG, loadConfig } from '#core/io/config-file.ts';
 import { createLog } from '#core/io/log.ts';
 import { EXIT_SOFTWARE, runProcess } from '#core/io/process.ts';
+import { writeWhole } from '#core/io/standard-output.ts';
 import { patternFault } from '#core/patterns.ts';
 import { parseAddress } from '#core/units.ts';
 import manifest from './package.json' with { type: 'json' };
@@ -101,7 +101,7 @@ const subcommands: readonly Subcommand[] = [
       const config = loadConfig(file, needsOfTopology);
       const { runTopology } = await import('./topology/main.ts');
       if (what !== 'plan' && what !== 'declare' && what !== 'verify') throw new WrongUse(`topology ${what}`);
-      return runTopology(what, config, { json: options['json'] === true });
+      return runTopology(what, config, { json: options['json'] === true, print });
     },
   },
   {
@@ -216,6 +216,11 @@ async function consumer({ file, args: [name = ''], options }: Call): Promise<num
       return runConsumer(config, name, signal);
     });
   }
+  if (config.sinks.some((sink) => sink.name === name && isQueueSink(sink))) {
+    throw new WrongUse(
+      `${name} is a queue sink: what it has delivered, its target knows; --list is for log sinks (S3, HDFS, folder)`,
+    );
+  }
   const { parseHour, printCommitted } = await import('./consumers/print-committed.ts');
   const bound = (which: 'from' | 'to', text: string | boolean | undefined): number | null => {
     const hour = typeof text === 'string' ? parseHour(text, which) : null;
@@ -226,7 +231,7 @@ async function consumer({ file, args: [name = ''], options }: Call): Promise<num
   const pattern = typeof type === 'string' ? type : null;
   const fault = pattern === null ? null : patternFault(pattern);
   if (fault !== null) throw new WrongUse(`--type: ${fault}`);
-  return printCommitted(config, name, { from: bound('from', from), to: bound('to', to), type: pattern }, print);
+  return printCommitted(config, name, { from: bound('from', from), to: bound('to', to), type: pattern }, output);
 }
 
 async function moveSink({ file, args: [, name = ''], options }: Call): Promise<number> {
@@ -267,13 +272,12 @@ function runService(
   return runProcess(createLog(name), (signal) => service(config, signal));
 }
 
-// Synchronous, so that nothing is lost when the process ends.
 function print(text: string | Buffer): number {
-  writeFileSync(1, text);
+  writeWhole(1, text);
   return 0;
 }
 
-const output = { print, tell: (text: string): void => writeFileSync(2, text) };
+const output = { print, tell: (text: string): void => writeWhole(2, text) };
 
 async function main(argv: readonly string[]): Promise<number> {
   let code = 0;

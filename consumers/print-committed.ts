@@ -2,6 +2,7 @@
 import type { Config } from '#core/config/config.ts';
 import { compilePattern } from '#core/patterns.ts';
 import { hourOf, type Hour } from './chain/keys.ts';
+import { StoreRefused, StoreUnavailable } from './chain/store.ts';
 import { listCommitted } from './main.ts';
 
 export interface CommittedRange {
@@ -19,16 +20,22 @@ export function parseHour(text: string, bound: 'from' | 'to'): Hour | null {
   return Number.isNaN(time) ? null : hourOf(time);
 }
 
-/** Bounds are inclusive. */
+/** Bounds are inclusive. 0, or 1 where the store does not answer or refuses: `tell` says why. */
 export async function printCommitted(
   config: Config,
   sink: string,
   range: CommittedRange,
-  print: (text: string) => void,
+  { print, tell }: { readonly print: (text: string) => void; readonly tell: (text: string) => void },
 ): Promise<number> {
   const stop = new AbortController();
   const type = compilePattern(range.type ?? '**');
-  for await (const { key, count } of listCommitted(config, sink, { ...range, type }, stop.signal))
-    print(`${key}\t${count ?? '-'}\n`);
-  return 0;
+  try {
+    for await (const { key, count } of listCommitted(config, sink, { ...range, type }, stop.signal))
+      print(`${key}\t${count ?? '-'}\n`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable) && !(error instanceof StoreRefused)) throw error;
+    tell(`${error.message}\n`);
+    return 1;
+  }
 }

@@ -70,6 +70,7 @@ describe('use', () => {
     [['topology', 'pln'], /Allowed choices are plan, declare, verify/],
     [['validate', 'extra'], /too many arguments/],
     [['consumer', 's3', '--from', '2026-11-23'], /go with --list/],
+    [['consumer', 'search', '--list'], /search is a queue sink: .*--list is for log sinks/],
     [['consumer', 's4'], /no sink "s4"; its sinks are s3, hdfs, search, splunk; did you mean "s3"/],
     [['dead', 'lst'], /Allowed choices are list, show, replay, discard/],
     [['dead', 'show'], /name one letter by its id/],
@@ -80,7 +81,13 @@ describe('use', () => {
     [['send', '{}'], /required option '--type <type>'/],
     [['status', '--admin', 'nowhere'], /--admin: not an address/],
   ])('%j is wrong use: 64, and says why', async (args, why) => {
-    const names = ['S3_PASSWORD', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY', 'OPERATOR_PASSWORD'];
+    const names = [
+      'S3_PASSWORD',
+      'S3_ACCESS_KEY_ID',
+      'S3_SECRET_ACCESS_KEY',
+      'OPERATOR_PASSWORD',
+      'ELASTICSEARCH_PASSWORD',
+    ];
     const { code, out, err } = await waggle(args, Object.fromEntries(names.map((name) => [`WAGGLE_${name}`, 'x'])));
     expect({ code, out }).toEqual({ code: 64, out: '' });
     expect(err).toMatch(why);
@@ -157,31 +164,59 @@ describe('configuration', () => {
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ title: 'waggle.yaml' });
   });
+
+  // A pipe holds 64 KiB, and the schema is longer.
+  test.each([
+    ['is waited for', 'cat', 'waggle.yaml'],
+    ['that goes away does not fail the command', `echo '{}'`, undefined],
+  ])('a reader of a pipe %s', async (_, reader, title) => {
+    const command = `{ "${process.execPath}" waggle.ts schema; echo "exit $?" >&2; } | ${reader}`;
+    const child = spawn('sh', ['-c', command], { cwd: root });
+    const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    expect(err).toBe('exit 0\n');
+    expect((JSON.parse(out) as { title?: string }).title).toBe(title);
+  });
 });
 
-describe('send', () => {
-  /** A server that notes one request and answers with this code. */
-  async function serve(code: number) {
-    const requests: { url: string | undefined; type: string | undefined; body: string }[] = [];
-    const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-      requests.push({ url: request.url, type: request.headers['content-type'], body: await text(request) });
-      response.writeHead(code).end('{"accepted":1}');
-    };
-    const server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const listen = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const file = written(
-      'send.yaml',
-      JSON.stringify({ ...minimal, agent: { site: 'here', inputs: { http: { listen } } } }),
-    );
-    return { requests, file, [Symbol.asyncDispose]: async () => void (server.close(), await once(server, 'close')) };
-  }
-  const minimal = {
-    version: 1,
-    sites: { here: { nodes: ['amqp://h:5672'], stream: ['h:5552'], management: 'http://h:15672' } },
-    users: { topology: { password: '${T}' }, agent: { password: '${A}' } },
-  };
+const minimal = {
+  version: 1,
+  sites: { here: { nodes: ['amqp://h:5672'], stream: ['h:5552'], management: 'http://h:15672' } },
+  users: { topology: { password: '${T}' }, agent: { password: '${A}' } },
+};
 
+test('a store that cannot be listed: 1, and says why without a stack', async () => {
+  const file = written(
+    'list.yaml',
+    JSON.stringify({
+      ...minimal,
+      agent: { site: 'here' },
+      users: { ...minimal.users, files: { password: 'f' } },
+      sinks: { files: { kind: 'folder', path: join(folder, 'list.yaml', 'inside') } },
+    }),
+  );
+  const { code, out, err } = await waggle(['--config', file, 'consumer', 'files', '--list']);
+  expect({ code, out }).toEqual({ code: 1, out: '' });
+  expect(err).toMatch(/^folder sink: cannot list .*ENOTDIR[^\n]*\n$/);
+});
+
+/** A server that notes one request and answers with this code. */
+async function serve(code: number) {
+  const requests: { url: string | undefined; type: string | undefined; body: string }[] = [];
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    requests.push({ url: request.url, type: request.headers['content-type'], body: await text(request) });
+    response.writeHead(code).end('{"accepted":1}');
+  };
+  const server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const listen = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const file = written(
+    'send.yaml',
+    JSON.stringify({ ...minimal, agent: { site: 'here', inputs: { http: { listen } } } }),
+  );
+  return { requests, file, [Symbol.asyncDispose]: async () => void (server.close(), await once(server, 'close')) };
+}
+
+describe('send', () => {
   test('posts the data, from the argument or standard input, as one event of the type', async () => {
     await using agent = await serve(200);
     const first = await waggle(['send', '--config', agent.file, '--type', 'checkin.created', '{"n":1}']);

@@ -121,7 +121,8 @@ async function post(url: string, body: Buffer<ArrayBuffer>): Promise<AgentAnswer
 function answerOf(url: string, status: number, text: string): AgentAnswer {
   try {
     const answer = JSON.parse(text) as Partial<AgentAnswer> | null;
-    if (Array.isArray(answer?.errors)) return { errors: answer.errors };
+    // An agent that took nothing says why; what takes nothing and says nothing is none, and no letter is resolved by it.
+    if (Array.isArray(answer?.errors) && (status < 300 || answer.errors.length > 0)) return { errors: answer.errors };
   } catch {
     // Told below.
   }

@@ -16,8 +16,10 @@ export interface DeadLetters extends AsyncDisposable {
 export type DeadLetterTrouble = (message: string | null) => void;
 
 const BACKOFF = { first: 200, most: 30_000 };
-/** Bytes of bodies on their way to the broker at a time: letters may be many, and 16 MiB each. */
+/** Bytes on their way to the broker at a time: letters may be many, and 16 MiB each. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
+/** What a record takes beside its body: a resolution has none, and there may be a million of them. */
+const RECORD_BYTES = 1024;
 
 /** The broker confirms what it returned: it took the message, and no queue has it. */
 class Returned extends Error {}
@@ -71,7 +73,7 @@ export async function publishRecords(connection: ChannelModel, records: Iterable
       headers,
     });
     count++;
-    bytes += body.length;
+    bytes += body.length + RECORD_BYTES;
     if (bytes < WINDOW_BYTES) continue;
     bytes = 0;
     await channel.waitForConfirms();

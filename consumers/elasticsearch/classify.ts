@@ -62,10 +62,22 @@ export const TYPES: Readonly<Record<string, { readonly verdict: Verdict; readonl
 /** Of items with status 400 and type illegal_argument_exception, which mostly is about the document: those about the index. */
 const ABOUT_INDEX = /^(?:pipeline with id|no write index is defined|only write ops with an op_type of create)/;
 
-/** Of a request: no status is known to be the fault of one event but 413. */
-function requestVerdict({ status, type }: Fault): Verdict {
+/**
+ * Whether the operation alone is more than the node's memory for indexing (indexing_pressure.memory.limit, a tenth of the heap; on a shard a
+ * document counts several times): sent again as it is it would be refused for ever, in halves it passes. `sent`: bytes of the request, of
+ * which a coordinating node tells the last part alone. (Elasticsearch, IndexingPressure.java)
+ */
+function isBeyondMemory({ type, reason }: Fault, sent: number): boolean {
+  if (type !== 'es_rejected_execution_exception') return false;
+  const [found, bytes, most] = /_operation_bytes=(\d+), max_[a-z_]+_bytes=(\d+)/.exec(reason) ?? [];
+  return found !== undefined && Math.max(Number(bytes), sent) > Number(most);
+}
+
+/** Of a request: nothing is known to be the fault of one event but its size. */
+function requestVerdict(fault: Fault, sent: number): Verdict {
+  const { status, type } = fault;
   if (status === 401) return 'paused';
-  if (status === 413) return 'rejected';
+  if (status === 413 || isBeyondMemory(fault, sent)) return 'rejected';
   if (status === 408 || status === 429 || status >= 500) return 'again';
   return TYPES[type]?.verdict ?? 'paused';
 }
@@ -107,12 +119,18 @@ function faultOf(status: number, error: unknown): Fault {
 
 const said = (fault: Fault): string => cut(`${fault.type}${fault.reason === '' ? '' : `: ${fault.reason}`}`);
 
-/** Of an answer with a status of 300 or more. `retryAfter`: the header's text, which proxies send. */
-export function requestOutcome(status: number, body: unknown, retryAfter: string | null, node: string): Outcome {
+/** Of an answer with a status of 300 or more. `retryAfter`: the header's text, which proxies send. `sent`: bytes of documents. */
+export function requestOutcome(
+  status: number,
+  body: unknown,
+  retryAfter: string | null,
+  node: string,
+  sent = 0,
+): Outcome {
   const fault = faultOf(status, isObject(body) ? body['error'] : body);
   const message = `Elasticsearch at ${node}: ${advice(fault)}(${status} ${said(fault)})`;
   const code = fault.type;
-  switch (requestVerdict(fault)) {
+  switch (requestVerdict(fault, sent)) {
     case 'rejected':
       return { kind: 'rejected', code, message };
     case 'again':
@@ -170,6 +188,10 @@ function itemsOutcome(items: readonly unknown[], node: string): Outcome {
         verdict satisfies never;
     }
   }
+  const beyond = again.find((fault) => isBeyondMemory(fault, 0));
+  // What was written of it is met as repeated in its halves.
+  if (beyond !== undefined)
+    return { kind: 'rejected', code: beyond.type, message: `Elasticsearch at ${node}: ${said(beyond)}` };
   const worst = paused[0] ?? again[0];
   if (worst === undefined && rejected.length === 0) return { kind: 'done', repeated };
   const code = worst?.type ?? rejected[0]?.code ?? '';

@@ -54,23 +54,25 @@ export class ElasticsearchConnection implements Connection<Buffer> {
 
   send(batch: readonly Buffer[], signal: AbortSignal): Promise<Outcome> {
     const { timeout, dataStream } = this.#settings;
+    const operations = Buffer.concat(batch);
     const request = {
       // Bytes are sent as they are (Transport.request); the types know only what would be serialized.
-      operations: Buffer.concat(batch) as unknown as [],
+      operations: operations as unknown as [],
       // The server is to answer before we give up: its reason says more than a time-out.
       timeout: `${Math.ceil(timeout / 2)}ms`,
       filter_path: READ,
       include_source_on_error: false, // parse errors would quote the document
       ...(dataStream && { require_data_stream: true }),
     };
-    return this.request(signal, async (api) => {
+    const bulk = async (api: Api): Promise<Outcome> => {
       const answer = await api.client.bulk(request, { signal: api.signal, redaction: AS_IT_IS });
       return bulkOutcome(answer, batch.length, api.node);
-    });
+    };
+    return this.request(signal, bulk, operations.length);
   }
 
-  /** The work's outcome, or what its error means. Ends at once on abort, and when the time for one request is over. */
-  async request(signal: AbortSignal, work: (api: Api) => Promise<Outcome>): Promise<Outcome> {
+  /** The work's outcome, or what its error means. Ends at once on abort, and when the time for one request is over. `bytes`: of documents in it. */
+  async request(signal: AbortSignal, work: (api: Api) => Promise<Outcome>, bytes = 0): Promise<Outcome> {
     const opened = (this.#opened ??= this.#open());
     opened.refused = null;
     const over = new AbortController();
@@ -82,7 +84,7 @@ export class ElasticsearchConnection implements Connection<Buffer> {
       const status = error instanceof errors.ResponseError ? (error.statusCode ?? 0) : 0;
       if (status === 0 || statusIsAway(status)) await this.#leave();
       if (error instanceof errors.ResponseError)
-        return requestOutcome(status, error.body, header(error, 'retry-after'), opened.node);
+        return requestOutcome(status, error.body, header(error, 'retry-after'), opened.node, bytes);
       return failureOutcome(this.#failureOf(error, opened, over.signal.aborted), opened.node);
     } finally {
       clearTimeout(timer);

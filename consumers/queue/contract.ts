@@ -27,7 +27,7 @@ export type Outcome =
     }
   /**
    * The target refuses the request for something in it, and does not say for which event. One of several events is sent again in halves,
-   * at once; one alone goes to the dead letters. Nothing of it is written.
+   * at once; one alone goes to the dead letters. Nothing of it is written, or the target drops that as a repeat (`SinkEvent.key`).
    */
   | { readonly kind: 'rejected'; readonly code: string; readonly message: string }
   /** No request can succeed now, whatever is in it: credentials, rights, a block. Alarm; messages are given back; one request tries again later. */

@@ -162,6 +162,7 @@ export class QueueDrain<Body, Receipt> implements AsyncDisposable {
       target: this.#target.kind,
       messages: this.#hand.messages,
       events: this.#hand.events,
+      letters: this.#letters.waiting,
       permits: this.#connections.size,
       requests: this.#connections.flights,
       concurrency: this.#options.concurrency.limit,
@@ -293,7 +294,7 @@ export class QueueDrain<Body, Receipt> implements AsyncDisposable {
   /** How many messages may be unacknowledged now. */
   #wanted(): number {
     if (this.#stopping !== null || this.#choked || !this.#sends || this.#connections.size === 0) return 0;
-    return this.#target.kind === 'trying' ? 1 : this.#prefetch;
+    return this.#target.kind === 'trying' ? Math.min(this.#target.tried, this.#prefetch) : this.#prefetch;
   }
 
   #steer(): void {
@@ -317,9 +318,11 @@ export class QueueDrain<Body, Receipt> implements AsyncDisposable {
     const now = this.#options.tick();
     for (const held of this.#hand.held()) {
       const age = now - held.since;
+      if (age > 2 * HOLD_MS && held.flying > 0) this.#options.telemetry.noOutcome();
       if (age > 2 * HOLD_MS) this.#hand.surrender(held);
       else if (age > HOLD_MS) this.#hand.leave(held);
     }
+    this.#letters.prune();
     this.#pump();
     if (this.#target.kind === 'trying' && this.#hand.messages === 0) this.#options.telemetry.targetUnproven();
     this.#show();

@@ -9,6 +9,7 @@ import type { TypeMatcher } from '#core/patterns.ts';
 import type { Encoded, QueueSink } from './contract.ts';
 import type { Hand, Held } from './hand.ts';
 import { eventLetter, messageLetter, type Origin, type Verdict } from './letter.ts';
+import { textFault } from './outcome.ts';
 import { Request } from './request.ts';
 import { SinkEvent } from './sink-event.ts';
 
@@ -180,7 +181,11 @@ export class Intake<Body, Receipt> {
       const event = SinkEvent.read(mapping === null ? line : mapping(line));
       if (event === null) return refuse('no-event', 'the line is no well-formed event');
       const answer = encode(event);
-      if (answer.kind === 'refused') return refuse(answer.code, answer.message);
+      if (answer.kind === 'refused') {
+        const fault = textFault(answer);
+        if (fault !== null) throw new TypeError(`encode refused ${fault}`);
+        return refuse(answer.code, answer.message);
+      }
       encoded = answer;
     } catch (error) {
       bug(error);

@@ -34,6 +34,16 @@ export class Letters<Receipt> {
     if (!this.#writing) void this.#write();
   }
 
+  /** Letters that are not being put yet. */
+  get waiting(): number {
+    return this.#pending.length;
+  }
+
+  /** Drops those whose messages are gone: they come again, and with them their letters, as long as no letter can be put. */
+  prune(): void {
+    this.#pending = this.#pending.filter(({ held }) => !held.gone);
+  }
+
   async #write(): Promise<void> {
     this.#writing = true;
     // What one message brings is refused in one go: let all of it come together.

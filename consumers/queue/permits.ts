@@ -50,7 +50,8 @@ interface Turn {
   readonly channel: Channel;
   /** Ends the turn; `why` is null where we want it. The first call counts. */
   readonly end: (why: string | null) => void;
-  readonly since: number;
+  /** When it began; once held, since when it is. */
+  since: number;
   subscribed: boolean;
   /** The message is here. */
   held: boolean;
@@ -186,6 +187,7 @@ export class Permits implements AsyncDisposable {
   async #hold(slot: Slot, turn: Turn, hadBefore: boolean, done: AbortSignal): Promise<void> {
     if (turn.held) return;
     turn.held = true;
+    turn.since = Date.now();
     this.#tell(slot, null);
     // Others go on giving while they see that we are short.
     if (this.#short) this.#served.abort();

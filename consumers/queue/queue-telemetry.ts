@@ -126,6 +126,11 @@ export class QueueTelemetry {
     this.#fact('error', 'sink.bug', text, { where, error: text }, `${where} of sink "${this.#sink}" failed: ${text}`);
   }
 
+  /** A request that its sink does not end holds its connection for ever. */
+  noOutcome(): void {
+    this.bug('send', 'no outcome for 20 minutes: a sink must end each request within its timeout, or the abort');
+  }
+
   #trouble(what: string, why: string | null): void {
     if (why === null) this.#troubles.delete(what);
     else this.#troubles.set(what, why);

@@ -3,7 +3,8 @@
 //   asking   prepare is asked, before the first request and after each pause
 //   running  as many requests as concurrency allows
 //   paused   none: the target refuses all, or none succeeded for 30 s; each pause in a row is longer
-//   trying   after a pause: one request at a time, until one succeeds; one that fails pauses again
+//   trying   after a pause: one request at a time, until one succeeds; one that fails pauses again. It is made of one message, and of twice
+//            as many after each pause: an event that is refused for ever, yet not for good, must not stand before all others
 import { backoff, PAUSE } from './backoff.ts';
 
 /** Longer than this no request is tried again and again while its messages are held, and no Retry-After is waited out with them in hand. */
@@ -26,6 +27,11 @@ export class TargetState {
   /** While paused: when it ends. Times are of a clock that only goes forward, milliseconds. */
   get until(): number {
     return this.#until;
+  }
+
+  /** While trying: so many messages are tried together. */
+  get tried(): number {
+    return 2 ** Math.min(Math.max(this.#pauses - 1, 0), 20);
   }
 
   /** Prepare is done, or there is nothing to prepare. */

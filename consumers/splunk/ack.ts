@@ -137,15 +137,13 @@ export class IndexerAcks {
   async #askFor(name: string, { open }: Channel): Promise<void> {
     const asked = new Map(open);
     const answer = await this.#ask(name, [...asked.keys()], this.#closing.signal);
-    if (answer.kind === 'paused') {
-      for (const { settle } of asked.values()) settle(answer);
-      return;
-    }
     const now = this.#clock();
     const indexed = answer.kind === 'told' ? new Set(answer.indexed) : new Set<number>();
     for (const [id, waiting] of asked) {
+      // Settled while we asked, and the id may be another request's.
       if (open.get(id) !== waiting) continue;
-      if (indexed.has(id)) waiting.settle({ kind: 'done', repeated: 0 });
+      if (answer.kind === 'paused') waiting.settle(answer);
+      else if (indexed.has(id)) waiting.settle({ kind: 'done', repeated: 0 });
       else if (now - waiting.since >= this.#times.timeout)
         waiting.settle(
           again('ack-timeout', `not acknowledged in ${this.#times.timeout / 1000} s; some of it may be there`),

@@ -126,7 +126,7 @@ export function wordsOf(body: string): HecWords {
   const { code, text, ackId, 'invalid-event-number': invalid } = said;
   return {
     code: isCount(code) ? code : null,
-    text: typeof text === 'string' ? text : '',
+    text: typeof text === 'string' ? shortened(text) : '',
     ackId: typeof ackId === 'string' && /^\d{1,15}$/.test(ackId) ? Number(ackId) : isCount(ackId) ? ackId : null,
     invalidEvent: isCount(invalid) ? invalid : null,
   };
@@ -139,6 +139,9 @@ export function indexedOf(body: string, asked: readonly number[]): number[] | nu
   const told = acks as Record<string, unknown>;
   return asked.filter((id) => told[id] === true);
 }
+
+/** What a target says goes into a message, a log and each dead letter. */
+const shortened = (text: string): string => text.slice(0, 200).replaceAll(/\s+/g, ' ');
 
 function parse(body: string): Record<string, unknown> {
   try {
@@ -184,7 +187,7 @@ function atFault(near: number | null, count: number, code: string, message: stri
 /** Without a code that we know: proxies, servers that speak HEC in part, releases to come. */
 function byStatus({ status, body, retryAfter }: HecAnswer, { endpoint, now }: Asked): Verdict {
   const code = `http-${status}`;
-  const said = body.length === 0 ? '' : `: ${body.slice(0, 200).replaceAll(/\s+/g, ' ')}`;
+  const said = body.length === 0 ? '' : `: ${shortened(body)}`;
   const say = (what: string): string => `${endpoint}: ${what} (HTTP ${status}${said})`;
   const after = afterMs(retryAfter, now);
   if (status < 300) return { kind: 'retry', code, message: say('this is no answer of a collector'), after };

@@ -39,9 +39,20 @@ export function checkMeaning(
     const schemes = new Set([nameNodes].flat().map((url) => String(url).split(':', 1)[0]));
     if (Array.isArray(nameNodes) && schemes.size > 1)
       say(['sinks', sink, 'name_nodes'], 'value', 'must be all http: or all https:');
+    const addresses = ['name_nodes', 'nodes', 'endpoints'].flatMap(
+      (field) => valueAt(root, ['sinks', sink, field]) ?? [],
+    );
+    if (has('tls') && addresses.some((url) => typeof url === 'string' && url.startsWith('http:')))
+      say(
+        ['sinks', sink, 'tls'],
+        'key',
+        'is no use where an address is http:, which is sent in the clear; write https:',
+      );
     siteExists(['sinks', sink, 'home']);
     if ((systemUsers as readonly string[]).includes(sink)) {
       say(['sinks', sink], 'key', `a sink cannot be called "${sink}": its user would be waggle’s own`);
+    } else if (sink === 'guest') {
+      say(['sinks', sink], 'key', 'a sink cannot be called "guest": topology declare begins as RabbitMQ’s user guest');
     } else if (!users.includes(sink)) {
       say(['sinks', sink], 'key', `has no user; add users.${sink} with its password`);
     }

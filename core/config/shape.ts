@@ -4,7 +4,7 @@ import type { AgentConfig, Config, SiteConfig } from './config.ts';
 import type { AgentFile, ConfigFile, SiteFile } from './file.ts';
 import { shapeSink } from './sink-shape.ts';
 
-/** Texts that the command at hand does not need, and the environment does not give, are ''; a user without a password is left out. */
+/** Texts that the command at hand does not need, and the environment does not give, are ''; a user without a password, and a sink without its kind, are left out. */
 export function shape(file: string, host: string, config: ConfigFile): Config {
   const sites = Object.entries(config.sites).map(([name, site]) => shapeSite(name, site));
   return {
@@ -24,7 +24,9 @@ export function shape(file: string, host: string, config: ConfigFile): Config {
     },
     dead: { retention: ms(config.dead.retention), maxBytes: bytes(config.dead.max_bytes) },
     agent: shapeAgent(host, config.agent),
-    sinks: Object.entries(config.sinks).map(([name, sink]) => shapeSink(file, name, sink, sites[0]?.name ?? '')),
+    sinks: Object.entries(config.sinks).flatMap(([name, sink]) =>
+      'kind' in sink ? [shapeSink(file, name, sink, sites[0]?.name ?? '')] : [],
+    ),
   };
 }
 

@@ -134,7 +134,7 @@ function findingOf(root: unknown, error: ErrorObject, isResolved: boolean): Find
       return {
         path: [...path, String(params['propertyName'])],
         at: 'key',
-        message: `must be ${textKinds.name.expected}`,
+        message: `must be ${(formatKind((error.schema as JsonSchema)['format']) ?? textKinds.name).expected}`,
       };
     case 'enum': {
       const allowed = (parent['enum'] as readonly unknown[]).map(String);

@@ -24,7 +24,12 @@ export interface AdminServer extends AsyncDisposable {
   readonly address: string;
 }
 
-/** Listens, or rejects with the error of `listen` (address in use, no right to the port). */
+/** The configured address cannot be listened at. */
+export class ListenRefused extends Error {
+  override readonly name = 'ListenRefused';
+}
+
+/** Listens, or rejects with ListenRefused (address in use or not of this machine, no right to the port). */
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   const listen = parseAddress(options.listen);
   if (listen === null) throw new TypeError(`not an address (host:port): ${options.listen}`);
@@ -35,7 +40,7 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
     });
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', ({ message }) => reject(new ListenRefused(refusal(options.listen, message))));
     server.listen(listen.port, listen.host, () => {
       server.off('error', reject);
       resolve();
@@ -53,6 +58,9 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
       })),
   };
 }
+
+const refusal = (listen: string, why: string): string =>
+  `admin: cannot listen at ${listen} (${why}); where another service or instance runs on this machine, give each an address of its own`;
 
 async function answer(options: AdminOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {

@@ -1,5 +1,7 @@
 // The life of a service's process: it ends in time on SIGTERM and SIGINT, and not silently on what nobody caught.
 import { constants } from 'node:os';
+import { ListenRefused } from './admin.ts';
+import { EXIT_CONFIG } from './config-file.ts';
 import type { Log } from './log.ts';
 
 /** EX_SOFTWARE of sysexits.h: an error that nobody caught. */
@@ -46,6 +48,10 @@ export async function runProcess(
   try {
     process.exit(await service(stop.signal));
   } catch (error) {
+    if (error instanceof ListenRefused) {
+      log.error({ fact: 'listen.refused' }, error.message);
+      process.exit(EXIT_CONFIG);
+    }
     onUncaught(error);
     throw error;
   }

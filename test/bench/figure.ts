@@ -3,6 +3,8 @@
 /** `ratio`: ours to the baseline's, of the same pair. */
 export type Target =
   | { readonly kind: 'ratio'; readonly atLeast: number }
+  /** A ratio that is shown and not judged. */
+  | { readonly kind: 'beside' }
   | { readonly kind: 'at-least'; readonly value: number }
   | { readonly kind: 'below'; readonly value: number };
 
@@ -43,14 +45,15 @@ export function quantile(values: readonly number[], part: number): number {
   return sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN;
 }
 
+const isRatio = ({ kind }: Target): boolean => kind === 'ratio' || kind === 'beside';
+
 /** From values of the same pairs. */
 export function figureOf(
   parts: Pick<Figure, 'what' | 'unit' | 'target'> & { readonly detail?: string },
   ours: readonly number[],
   baseline: readonly number[] | null,
 ): Figure {
-  const rounds =
-    parts.target.kind === 'ratio' ? ours.map((value, pair) => value / (baseline?.[pair] ?? Number.NaN)) : ours;
+  const rounds = isRatio(parts.target) ? ours.map((value, pair) => value / (baseline?.[pair] ?? Number.NaN)) : ours;
   return {
     detail: '',
     ...parts,
@@ -70,6 +73,8 @@ export function isMet({ target, rounds }: Figure): boolean {
       return value >= target.value;
     case 'below':
       return value < target.value;
+    case 'beside':
+      return true;
     default:
       return target satisfies never;
   }
@@ -80,8 +85,8 @@ const WIDTHS = [46, 17, 17, 7, 17, 15, 6] as const;
 
 function cells(figure: Figure): string[] {
   const { what, unit, target, ours, baseline, rounds } = figure;
-  const ratio = target.kind === 'ratio' ? median(rounds) : baseline === null ? null : ours / baseline;
-  const show = target.kind === 'ratio' ? decimals : amount;
+  const ratio = isRatio(target) ? median(rounds) : baseline === null ? null : ours / baseline;
+  const show = isRatio(target) ? decimals : amount;
   return [
     what,
     `${amount(ours)} ${unit}`,
@@ -89,7 +94,7 @@ function cells(figure: Figure): string[] {
     ratio === null ? '' : decimals(ratio),
     targetText(target, unit),
     `${show(Math.min(...rounds))} – ${show(Math.max(...rounds))}`,
-    isMet(figure) ? 'met' : 'missed',
+    target.kind === 'beside' ? '' : isMet(figure) ? 'met' : 'missed',
   ];
 }
 
@@ -101,6 +106,8 @@ function targetText(target: Target, unit: string): string {
       return `≥ ${amount(target.value)} ${unit}`;
     case 'below':
       return `< ${amount(target.value)} ${unit}`;
+    case 'beside':
+      return '';
     default:
       return target satisfies never;
   }

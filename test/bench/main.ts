@@ -1,4 +1,5 @@
-// `npm run bench [-- NAME...]`: measures, prints the table as it grows, and writes docs/performance.md where all was measured.
+// `npm run bench [-- NAME...]`: measures, prints the table as it grows, and writes docs/performance.md where all was measured. A name stands for
+// all that begin with it and a hyphen too: `sinks`.
 // `--quick` runs everything small and once, to see that it runs: its figures mean nothing, and are not kept.
 // Each benchmark is a process of its own, with a deadline and a temporary folder that goes with it: none disturbs the next, and none hangs the run.
 import { type ChildProcess, fork } from 'node:child_process';
@@ -15,6 +16,10 @@ import { benchLatency } from './latency.ts';
 import { describeMachine } from './machine.ts';
 import { benchNumbers } from './numbers.bench.ts';
 import { benchPipeline } from './pipeline.ts';
+import { benchHdfs, benchS3 } from './sinks-log.ts';
+import { benchSinkMemory } from './sinks-memory.ts';
+import { benchElasticsearch, benchMongodb, benchSplunk } from './sinks-queue.ts';
+import { benchSearch } from './sinks-search.ts';
 import { measureSpool, type ReadPair } from './spool.ts';
 
 interface Benchmark {
@@ -29,6 +34,14 @@ const PAIRS = 5;
 const MIB = 1024 ** 2;
 /** Of one benchmark, in milliseconds. */
 const DEADLINE = 240_000;
+
+/** 1.2 million events a turn, in objects of 33 MB before compression. */
+const LOG_SIZE = { window: 100_000, windows: 6 } as const;
+const QUICK_SEARCH = { hundreds: 20, seconds: 2, rounds: 1 } as const;
+const LOG_SINK =
+  'the process of a log sink, from the first active partition of two to the commit of the last event that lay in the streams, against the same objects compressed and put from memory, two at once.';
+const QUEUE_SINK =
+  'the process of a queue sink, from the first to the last of the events that lay in its queue, against its target written from memory with the same requests, encoded before, over as many connections (4). Batches and compression are the defaults.';
 
 const benchmarks: readonly Benchmark[] = [
   {
@@ -99,6 +112,43 @@ const benchmarks: readonly Benchmark[] = [
         figureOf({ what, unit: 'a second', target: { kind: 'at-least', value: 1e6 }, detail }, [perSecond], null),
       ];
     },
+  },
+  {
+    name: 'sinks-s3',
+    about: `${LOG_SINK} Baseline: the SDK’s PutObject.`,
+    run: (quick) => benchS3(quick ? { window: 5_000, windows: 2 } : LOG_SIZE, quick ? 1 : PAIRS),
+  },
+  {
+    name: 'sinks-hdfs',
+    about: `${LOG_SINK} Baseline: CREATE of WebHDFS by node:http.`,
+    run: (quick) => benchHdfs(quick ? { window: 5_000, windows: 2 } : LOG_SIZE, quick ? 1 : PAIRS),
+  },
+  {
+    name: 'sinks-elasticsearch',
+    about: `${QUEUE_SINK} Baseline: \`client.bulk\`, into a new index each time.`,
+    run: (quick) => benchElasticsearch(quick ? 5_000 : 100_000, quick ? 1 : PAIRS),
+  },
+  {
+    name: 'sinks-splunk',
+    about: `${QUEUE_SINK} Baseline: undici. The target is the OpenTelemetry Collector.`,
+    run: (quick) => benchSplunk(quick ? 5_000 : 400_000, quick ? 1 : PAIRS),
+  },
+  {
+    name: 'sinks-mongodb',
+    about: `${QUEUE_SINK} Baseline: \`collection.bulkWrite\`, unordered upserts, 250 at once: the server may be a stand-in that takes a thousand a second.`,
+    run: (quick) => benchMongodb(quick ? 1_000 : 4_000, quick ? 1 : PAIRS),
+  },
+  {
+    name: 'sinks-memory',
+    about:
+      'the command `waggle consumer`, five times at one site, with the defaults of each kind. They start with their targets up; these are killed, and then a million events of 330 bytes come. The peak of each process from its start until a queue sink has paused twice, and a log sink holds what it may and has tried six times.',
+    run: (quick) => benchSinkMemory(quick ? 20_000 : 1_000_000),
+  },
+  {
+    name: 'sinks-search',
+    about:
+      'the command `waggle agent`, a broker, the Elasticsearch sink and Elasticsearch with a refresh each second, on one machine. Hundreds of events are posted at half the rate that this way takes; one of each hundred is looked for by a search every 20 ms, from its `receivedat` on.',
+    run: (quick) => benchSearch(quick ? QUICK_SEARCH : { hundreds: 1_000, seconds: 6, rounds: PAIRS }),
   },
 ];
 
@@ -179,10 +229,15 @@ async function runOne(name: string | undefined, quick: boolean): Promise<void> {
   process.send?.(answer);
 }
 
+const isMeant =
+  ({ name }: Benchmark) =>
+  (asked: string): boolean =>
+    name === asked || name.startsWith(`${asked}-`);
+
 async function main(args: readonly string[]): Promise<number> {
   const quick = args.includes('--quick');
   const names = args.filter((arg) => arg !== '--quick');
-  const unknown = names.filter((name) => benchmarks.every((each) => each.name !== name));
+  const unknown = names.filter((name) => !benchmarks.some((each) => isMeant(each)(name)));
   if (unknown.length > 0) {
     console.error(
       `no such benchmark: ${unknown.join(', ')}; there are: ${benchmarks.map(({ name }) => name).join(', ')}`,
@@ -194,7 +249,7 @@ async function main(args: readonly string[]): Promise<number> {
   const machine = describeMachine(tmpdir());
   for (const [name, value] of machine) console.log(`${name}: ${value}`);
   console.log(`\n${tableHead()}`);
-  const chosen = benchmarks.filter(({ name }) => names.length === 0 || names.includes(name));
+  const chosen = benchmarks.filter((each) => names.length === 0 || names.some(isMeant(each)));
   const measured: Measured[] = [];
   for (const benchmark of chosen) {
     if (stop.signal.aborted) break;

@@ -122,3 +122,23 @@ test('an instance without a permit stands by: it takes no messages, and is ready
   expect(await first.stop()).toBe(0);
   expect(await second.stop()).toBe(0);
 });
+
+test('a clean stop leaves nothing unacked that the target has, however many acks come at its end', async () => {
+  // One request for all, whose acks come together: the broker takes 32 at a time, and what waits behind them is lost with its channel.
+  const large = { ...bench.sink, memory: 64 * 1_048_576, batch: { size: 1_048_576, count: 300, age: 2_000 } };
+  const ids: string[] = [];
+  for (let n = 0; n < 200; n++) ids.push(...(await bench.publish('a.b', [{}])));
+  const { promise: held, resolve: answer } = Promise.withResolvers<null>();
+  target.script = (events) => (events.length === 0 ? null : held);
+  const first = bench.run(large);
+  await until('the request', () => target.requests.at(-1)?.length === ids.length);
+  const stopped = first.stop();
+  answer(null);
+  expect(await stopped).toBe(0);
+  // What came back lies before what is published now.
+  target.script = () => null;
+  const second = bench.run(large);
+  await arrived(await bench.publish('a.b', [{}]));
+  expect(ids.filter((id) => target.came.get(id) !== 1)).toEqual([]);
+  expect(await second.stop()).toBe(0);
+});

@@ -9,7 +9,7 @@ import { AgentHost, type SinkOf, type System } from './system.ts';
 
 export const CLEAN = { lost: [], repeated: [], invented: [] };
 
-const KILLS = 7;
+export const KILLS = 7;
 const LINK_CUT_MS = 20_000;
 
 /** Waits until everything acknowledged is committed, and then once more for what should not come. */
@@ -70,7 +70,7 @@ export async function storm(system: System, sinkName: string, events: number, ba
 const share = (generator: Generator, part: number): Promise<void> =>
   until(`${part} of ${generator.name} is sent`, () => generator.sent >= part * generator.events, 300_000);
 
-async function kills(host: AgentHost, generator: Generator): Promise<void> {
+export async function kills(host: AgentHost, generator: Generator): Promise<void> {
   for (let i = 1; i <= KILLS; i++) {
     await share(generator, i / (KILLS + 2));
     await host.kill();
@@ -78,7 +78,7 @@ async function kills(host: AgentHost, generator: Generator): Promise<void> {
   }
 }
 
-async function scaledAndKilled(instances: Instances, generator: Generator): Promise<void> {
+async function scaledAndKilled(instances: Instances<ConsumerProcess>, generator: Generator): Promise<void> {
   for (const [step, count] of [2, 2, 3, 3, 1].entries()) {
     await instances.scale(count);
     await share(generator, (step + 1) / 7);
@@ -98,13 +98,17 @@ async function linkAndBrokers(system: System): Promise<void> {
 }
 
 /** The running processes of one sink. */
-class Instances {
+export class Instances<T extends ConsumerProcess> {
   killed = 0;
-  readonly #sink: SinkOf;
-  #running: ConsumerProcess[] = [];
+  readonly #sink: { consumer(): T };
+  #running: T[] = [];
 
-  constructor(sink: SinkOf) {
+  constructor(sink: { consumer(): T }) {
     this.#sink = sink;
+  }
+
+  get running(): readonly T[] {
+    return this.#running;
   }
 
   async scale(count: number): Promise<void> {

@@ -70,9 +70,10 @@ export async function startSystem(sinks: Readonly<Record<string, Partial<S3SinkC
   };
 }
 
-const hostsOf = (sites: TwoSites): string[] => sites.sites.flatMap((site) => site.nodes.map((node) => node.name));
+export const hostsOf = (sites: TwoSites): string[] =>
+  sites.sites.flatMap((site) => site.nodes.map((node) => node.name));
 
-const sinkConfig = (name: string, s3: S3, parts: Partial<S3SinkConfig>): S3SinkConfig => ({
+export const sinkConfig = (name: string, s3: S3, parts: Partial<S3SinkConfig>): S3SinkConfig => ({
   kind: 's3',
   name,
   home: 'chicago',
@@ -90,7 +91,7 @@ const sinkConfig = (name: string, s3: S3, parts: Partial<S3SinkConfig>): S3SinkC
   ...parts,
 });
 
-const linked = (wan: Wan, { config, nodes }: Site): SiteConfig => ({
+export const linked = (wan: Wan, { config, nodes }: Site): SiteConfig => ({
   ...config,
   federation: nodes.map(({ name }) => wan.to(name)),
 });

@@ -62,6 +62,9 @@ const REQUESTS: readonly (readonly [status: number, type: string, becomes: strin
   [504, '', 'retry'],
 ];
 
+const pressure = (bytes: number): string =>
+  `rejected execution of primary operation [coordinating_and_primary_bytes=9, replica_bytes=0, all_bytes=9, primary_operation_bytes=${bytes}, max_primary_bytes=53687091]`;
+
 describe('documents', () => {
   test.each(ITEMS)('%i %s: %s', (status, type, becomes, reason) => {
     const alone = outcomeOf(item(status, type, reason));
@@ -116,6 +119,12 @@ describe('documents', () => {
     expect(outcomeOf(busy, busy)).toMatchObject({ kind: 'retry' });
   });
 
+  test('of which a shard has no memory, however idle it is, are sent in halves', () => {
+    const type = 'es_rejected_execution_exception';
+    expect(outcomeOf(written, item(429, type, pressure(60_000_900)))).toMatchObject({ kind: 'rejected', code: type });
+    expect(outcomeOf(written, item(429, type, pressure(50_000_000)))).toMatchObject({ kind: 'partly', retry: [1] });
+  });
+
   test('give their reason with its cause, once, and cut', () => {
     const error = { type: 'a', reason: 'failed to parse', caused_by: { type: 'b', reason: 'no number' } };
     const [first] = rejectedOf(outcomeOf({ create: { status: 400, error } }));
@@ -135,6 +144,13 @@ describe('requests', () => {
   test.each(REQUESTS)('%i %s: %s', (status, type, kind) => {
     const body = type === '' ? '<html>' : { error: errorOf(type), status };
     expect(requestOutcome(status, body, null, NODE)).toMatchObject({ kind, code: type || `http-${status}` });
+  });
+  test('beyond the memory of the node are sent in halves, others that find none again', () => {
+    const reason =
+      'rejected execution of coordinating operation [coordinating_and_primary_bytes=252158, replica_bytes=0, all_bytes=252158, coordinating_operation_bytes=10507, max_coordinating_bytes=262144]';
+    const body = { error: errorOf('es_rejected_execution_exception', reason) };
+    expect(requestOutcome(429, body, null, NODE, 262_145)).toMatchObject({ kind: 'rejected' });
+    expect(requestOutcome(429, body, null, NODE, 262_144)).toMatchObject({ kind: 'retry' });
   });
   test('a proxy’s Retry-After is obeyed where it is a number', () => {
     expect(requestOutcome(429, '', '7', NODE)).toMatchObject({ kind: 'retry', after: 7000 });

@@ -157,6 +157,23 @@ test('while the target refuses all, nothing is held; then one request is tried u
   expect(imbalance(await loop.books())).toBe(0);
 });
 
+test('an event that is always to be sent again does not keep the others waiting, also after a pause', async () => {
+  await using loop = await started(new Simulated());
+  const [spoilt, good] = [batchOf(1), batchOf(1)];
+  const answers = (ids: readonly string[]): Outcome => {
+    const again = [...ids.keys()].filter((index) => spoilt.ids.includes(ids[index] ?? ''));
+    if (again.length === ids.length) return retry(null);
+    return { kind: 'partly', rejected: [], retry: again, code: '500', message: 'oops', after: null, repeated: 0 };
+  };
+  loop.script = async () => paused;
+  loop.publish(good, spoilt);
+  await loop.pass(100);
+  expect(loop.queue).toEqual([spoilt, good]);
+  loop.script = async (ids) => answers(ids);
+  await loop.pass(120_000);
+  expect(loop.acked).toEqual([good]);
+});
+
 test('a target that answers again is no reason not to be ready, though nothing proves it', async () => {
   await using loop = new Simulated();
   const answers = [paused];
@@ -280,6 +297,35 @@ test('a sink that throws is told loudly, and tried again', async () => {
   expect(loop.acked).toHaveLength(1);
 });
 
+test('an event that is always to be sent again does not slow the others', async () => {
+  await using loop = await started(new Simulated());
+  const spoilt = batchOf(1);
+  loop.script = async (ids) => {
+    const again = [...ids.keys()].filter((index) => spoilt.ids.includes(ids[index] ?? ''));
+    if (again.length === ids.length) return retry(null);
+    return { kind: 'partly', rejected: [], retry: again, code: '500', message: 'oops', after: null, repeated: 0 };
+  };
+  loop.publish(spoilt);
+  for (let n = 0; n < 100; n++) {
+    loop.publish(batchOf(1));
+    await loop.pass(1_000);
+  }
+  expect(loop.acked.length).toBeGreaterThan(95);
+});
+
+test('an answer of a sink in JavaScript that lacks its counts acks nothing', async () => {
+  await using loop = await started(new Simulated());
+  const answers: Outcome[] = [{ kind: 'done' } as never];
+  loop.script = async () => answers.shift() ?? retry(null);
+  loop.publish(batchOf(25));
+  await loop.pass(100);
+  expect(loop.sent.length).toBeGreaterThan(1);
+  expect(loop.acked).toEqual([]);
+  loop.script = async () => DONE;
+  await loop.pass(1_000);
+  expect(await loop.books()).toMatchObject({ read: 25, delivered: 25, held: 0 });
+});
+
 test('types that match does not take are acked and counted; a message that is no batch is dead', async () => {
   await using loop = await started(new Simulated({ match: ['a.*'] }));
   const invalid = { message: { ...batchOf(1).message, headers: {} }, ids: [] };
@@ -296,6 +342,22 @@ test('an event larger than a request goes to the dead letters, and the rest of i
   loop.publish(message, batchOf(2));
   await loop.pass(10);
   expect(loop.letters).toMatchObject([{ reason: 'unencodable', code: 'too-large', event: { id: message.ids[0] } }]);
+  expect(loop.acked).toHaveLength(2);
+});
+
+test('while no dead letter can be put, messages that come again and again do not pile up their letters', async () => {
+  await using loop = await started(new Simulated({ batch: { size: 1_024, count: 10, age: 10 } }));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  loop.deadAway = promise;
+  loop.publish(batchOf(1, 'a.b', 2_000), batchOf(1, 'a.b', 2_000));
+  await loop.pass(10);
+  for (let n = 0; n < 20; n++) {
+    loop.loseChannel();
+    await loop.pass(1_000);
+  }
+  expect(loop.drain.status()).toMatchObject({ messages: 2, letters: 2 });
+  resolve();
+  await loop.pass(10);
   expect(loop.acked).toHaveLength(2);
 });
 
@@ -336,6 +398,7 @@ test('what a request holds that never ends goes back too, so that another instan
   expect(loop.acked.length + loop.queue.length).toBe(0);
   await loop.pass(2 * 60_000);
   expect((await loop.books()).returned).toBe(10);
+  expect((await loop.facts()).get('sink.bug')).toBe(1);
 });
 
 test('at the end what is begun is settled, and what is not goes back', async () => {

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChannelModel } from 'amqplib';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { Config } from '#core/config/config.ts';
 import { permitQueue } from '#topology/names.ts';
 import { Permits } from '../../../consumers/queue/permits.ts';
@@ -200,28 +200,53 @@ test('a queue that is deleted costs its permit alone; declared again, it comes b
   expect(faults).toEqual([]);
 });
 
+const put = (queue: string): Promise<void> =>
+  byHand(site.config).send('POST', '/api/exchanges/%2F/amq.default/publish', {
+    properties: { delivery_mode: 2 },
+    routing_key: queue,
+    payload: 'permit',
+    payload_encoding: 'string',
+  });
+
 test('a permit that is missing is told by whoever is alone; a second one in a queue gives nobody a connection more', async () => {
   const queue = permitQueue(SINK, 1);
   const api = byHand(site.config);
   await api.send('DELETE', `/api/queues/%2F/${queue}/contents`, undefined);
   await using a = await start('a');
   await until('told', () => a.troubles.at(-1)?.includes(`queue ${queue}: it holds no permit`) === true);
-  const put = (): Promise<void> =>
-    api.send('POST', '/api/exchanges/%2F/amq.default/publish', {
-      properties: { delivery_mode: 2 },
-      routing_key: queue,
-      payload: 'permit',
-      payload_encoding: 'string',
-    });
-  await put();
+  await put(queue);
   await fair(a);
   expect(a.troubles.at(-1)).toBeNull();
-  await put();
+  await put(queue);
   await using b = await start('b');
   await fair(a, b);
   await a[Symbol.asyncDispose]();
   await fair(b);
   expect(faults).toEqual([]);
+});
+
+test('one that has waited for longer than a permit is held at most keeps those that come to it', async () => {
+  const connection = await connectAs(config, site.config, SINK);
+  let taken = 0;
+  for (let permit = 1; permit <= CONNECTIONS; permit++) {
+    const channel = await connection.createChannel();
+    await channel.prefetch(1);
+    await channel.consume(permitQueue(SINK, permit), () => void taken++);
+  }
+  await until('another has all', () => taken === CONNECTIONS);
+  await using b = await start('b');
+  await until('it waits', () => b.troubles.at(-1)?.includes('it holds no permit') === true, 30_000);
+  const now = Date.now.bind(Date);
+  const later = vi.spyOn(Date, 'now').mockImplementation(() => now() + 13 * 3_600_000);
+  try {
+    await connection.close();
+    await fair(b);
+    await stillFor(6_000);
+    expect(granted).toBe(CONNECTIONS);
+    expect(faults).toEqual([]);
+  } finally {
+    later.mockRestore();
+  }
 });
 
 test('a broker that falls silent: every connection is closed before it can give the permits to others', async () => {

@@ -51,6 +51,8 @@ export class Simulated implements AsyncDisposable {
   /** Requests as they were sent: when, and the ids. */
   readonly sent: { readonly at: number; readonly ids: readonly string[] }[] = [];
   readonly waits: number[] = [];
+  /** What each put of dead letters waits for. */
+  deadAway: Promise<void> | null = null;
   script: Script = async () => ({ kind: 'done', repeated: 0 });
   prepare: (() => Promise<Outcome>) | null = null;
   mostUnacked = 0;
@@ -90,7 +92,10 @@ export class Simulated implements AsyncDisposable {
         observe: () => {},
       },
       dead: {
-        put: async (_site, letters) => void this.letters.push(...letters),
+        put: async (_site, letters) => {
+          await this.deadAway;
+          this.letters.push(...letters);
+        },
         [Symbol.asyncDispose]: () => Promise.resolve(),
       },
       telemetry: this.#told,

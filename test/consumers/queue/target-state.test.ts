@@ -22,7 +22,7 @@ test('a wait is never shorter than the target asked, is bounded, and grows', () 
       expect(wait).toBeLessThanOrEqual((after ?? 0) + PAUSE.most);
     }),
   );
-  expect([1, 2, 3, 20].map((failures) => backoff(PAUSE, failures, null, 0))).toEqual([500, 1000, 2000, 30_000]);
+  expect([1, 2, 3, 20].map((failures) => backoff(PAUSE, failures, null, 0))).toEqual([500, 1000, 2000, PAUSE.most / 2]);
 });
 
 test('requests that all fail pause after 30 s, one that succeeds begins the count anew', () => {
@@ -64,4 +64,25 @@ test('what a sink answers is checked against its request', () => {
   expect(outcomeFault({ ...partly, retry: [2], rejected: [] }, 2)).toMatch('index 2');
   expect(outcomeFault({ ...partly, retry: [1], rejected: [rejection(1)] }, 2)).toMatch('twice');
   expect(outcomeFault(undefined as never, 2)).toMatch('no outcome');
+});
+
+test.each([
+  [{ kind: 'done' }, 'repeated undefined'],
+  [{ kind: 'done', repeated: -1 }, 'repeated -1'],
+  [{ kind: 'done', repeated: 3 }, 'repeated 3'],
+  [{ kind: 'retry', code: 'x', message: 'x' }, 'after undefined'],
+  [{ kind: 'retry', code: 'x', message: 'x', after: Number.NaN }, 'after NaN'],
+  [{ kind: 'paused', code: 'x', message: 'x', after: -1 }, 'after -1'],
+  [{ kind: 'paused', code: 401, message: 'x', after: null }, 'a code that is no text'],
+  [{ kind: 'rejected', code: 'x' }, 'a message that is no text'],
+  [
+    { kind: 'partly', rejected: [{ index: 0, code: 'x' }], retry: [], code: '', message: '' },
+    'a message that is no text',
+  ],
+])('%j, as a sink in JavaScript may answer, is no outcome', (answer, fault) => {
+  expect(outcomeFault(answer as never, 2)).toMatch(fault);
+});
+
+test('a target that asks for a year is tried again after an hour', () => {
+  expect(backoff(PAUSE, 1, 365 * 86_400_000, 0)).toBe(3_600_000);
 });

@@ -112,6 +112,26 @@ test('where acknowledgement is disabled or the token revoked, all that is open p
   ]);
 });
 
+test('a question refused when all that was open is given up already: each is settled once, and the next is asked for again and again', async () => {
+  const { acks, index, answerOnce, asked } = collector();
+  const { add, codes } = waits(acks);
+  add('a', 0);
+  answerOnce(() => {
+    acks.giveUp('ack-lost', ''); // as where the connection goes on to another collector
+    return { kind: 'paused', code: 'certificate', message: '', after: null };
+  });
+  await vi.advanceTimersByTimeAsync(TIMES.poll);
+  add('b', 0);
+  await vi.advanceTimersByTimeAsync(TIMES.poll);
+  index('b:0');
+  await vi.advanceTimersByTimeAsync(TIMES.poll);
+  expect(asked).toEqual(['a:0', 'b:0', 'b:0']);
+  expect(codes()).toEqual([
+    ['a:0', 'ack-lost'],
+    ['b:0', 'done'],
+  ]);
+});
+
 test('ids that begin again on a channel: what was open before is sent again, and the new id is its own', async () => {
   const { acks, index } = collector();
   const { add, codes, outcomes } = waits(acks);

@@ -105,6 +105,10 @@ describe('by status, where there is no code that we know', () => {
     });
   });
   test('messages hold what was said, shortened, on one line', () => {
+    const words = `{"text":"no\\n${'x'.repeat(100_000)}","code":6}`;
+    expect(classify(answer(400, words), ASKED)).toMatchObject({
+      message: expect.stringMatching(/^https:\/\/hec:8088: .*code 6: no x{100,200}\)$/) as string,
+    });
     const verdict = classify(answer(502, `<html>\n${'x'.repeat(1000)}`), ASKED);
     expect(verdict).toMatchObject({
       message: expect.stringMatching(/^https:\/\/hec:8088: .*<html> x{100,200}\)$/) as string,

@@ -151,6 +151,14 @@ describe('references', () => {
     }
   });
 
+  test('a sink whose kind does not resolve is none to a command that does not need it', () => {
+    const text = changed('kind: s3', 'kind: "${KIND}"');
+    expect(config(text, needsOfAgent).sinks).toEqual([]);
+    expect(problems(text, needsOfConsumer('s3'))).toEqual([
+      'w.yaml:16:15: sinks.s3.kind: the environment variable KIND is not set',
+    ]);
+  });
+
   test('a secret file that cannot be read is an error for its sink and for topology alone', () => {
     const text = changed('password: s', 'password: "file:/nowhere"');
     const problem = ['w.yaml:12:19: users.s3.password: the file /nowhere cannot be read'];

@@ -103,6 +103,30 @@ describe('every problem names line, column and path, and what to write', () => {
       ],
     ],
     [
+      'names that are no names of their kind',
+      changed(
+        'kind: s3, home: chicago, bucket: events',
+        'kind: splunk, home: chicago, endpoints: ["https://h:8088"], token: t, fields: { 9a: /data }, mapping: { set: { a: 1 } }',
+      ),
+      [
+        'w.yaml:16:89: sinks.s3.fields.9a: must be a field name: letters, digits, ".", "_" and "-" after a letter',
+        'w.yaml:16:120: sinks.s3.mapping.set.a: must be a JSON pointer (RFC 6901) below /data, such as "/data/user/id"',
+      ],
+    ],
+    [
+      'a certificate that nobody would ask for',
+      changed(
+        'kind: s3, home: chicago, bucket: events',
+        'kind: splunk, home: chicago, endpoints: ["https://h:8088", "http://i:8088"], token: t, tls: { ca: x }',
+      ),
+      ['w.yaml:16:96: sinks.s3.tls: is no use where an address is http:, which is sent in the clear; write https:'],
+    ],
+    [
+      'a sink with the name of the user that brokers begin with',
+      changed('  s3: {', '  guest: {').replace('s3: { kind', 'guest: { kind'),
+      ['w.yaml:16:3: sinks.guest: a sink cannot be called "guest": topology declare begins as RabbitMQ’s user guest'],
+    ],
+    [
       'a NameNode with TLS beside one without',
       changed(
         'kind: s3, home: chicago, bucket: events',

@@ -65,3 +65,10 @@ test.each(['throws', 'floats'])('an error that nobody caught (%s) is logged and 
   expect(output).toContain('"fact":"process.crashed"');
   expect(code).toBe(70);
 });
+
+test('an address that is taken is a fault of the configuration: 78, without a stack', async () => {
+  const { code, output } = await run(['cannot listen'], () => undefined);
+  expect(output).toContain('"msg":"127.0.0.1:1 is taken"');
+  expect(output).not.toContain('stack');
+  expect(code).toBe(78);
+});

@@ -1,5 +1,6 @@
 // A service of a few lines for process.test.ts, which sends it signals. Argument: how it behaves.
 import { setTimeout as delay } from 'node:timers/promises';
+import { ListenRefused } from '#core/io/admin.ts';
 import { createLog } from '#core/io/log.ts';
 import { runProcess } from '#core/io/process.ts';
 
@@ -8,6 +9,7 @@ const behaviour = process.argv[2];
 await runProcess(
   createLog('small'),
   async (signal) => {
+    if (behaviour === 'cannot listen') throw new ListenRefused('127.0.0.1:1 is taken');
     if (behaviour === 'throws') throw new Error('broken');
     if (behaviour === 'floats') void Promise.reject(new Error('nobody waits for this'));
     process.stdout.write('started\n');
