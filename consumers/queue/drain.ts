@@ -324,6 +324,7 @@ export class QueueDrain<Body, Receipt> implements AsyncDisposable {
     }
     this.#letters.prune();
     this.#pump();
+    this.#options.telemetry.failing(this.#target.failingFor(now));
     if (this.#target.kind === 'trying' && this.#hand.messages === 0) this.#options.telemetry.targetUnproven();
     this.#show();
   }

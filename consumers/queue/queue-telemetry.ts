@@ -17,6 +17,8 @@ export interface Gauges {
 
 /** The same fact about many events or requests is told once in so many milliseconds. */
 const SELDOM = 10_000;
+/** So long without a success is no reason not to be ready: a target restarts. */
+const FAILING_MS = 5_000;
 
 export class QueueTelemetry {
   readonly #telemetry: Telemetry;
@@ -27,6 +29,7 @@ export class QueueTelemetry {
   readonly #troubles = new Map<string, string>();
   /** Since then no request has succeeded. */
   #paused = false;
+  #lastRetry = '';
 
   /** `tick`: a clock that only goes forward, milliseconds. */
   constructor(telemetry: Telemetry, sink: string, tick: () => number) {
@@ -93,6 +96,7 @@ export class QueueTelemetry {
   }
 
   retried(code: string, message: string, events: number): void {
+    this.#lastRetry = `${code}: ${message}`;
     this.#telemetry.metrics.events.inc({ stage: 'write', route: this.#sink, reason: 'retried' }, events);
     this.#fact('warn', 'request.retried', code, { code, events }, message);
   }
@@ -106,6 +110,13 @@ export class QueueTelemetry {
     this.#paused = true;
     const text = `${message.replace(/\.$/, '')}. Its events wait in the queue; it is tried again in ${(wait / 1000).toFixed(1)} s, by itself.`;
     this.#telemetry.fact('error', 'target.paused', { sink: this.#sink, code }, text);
+  }
+
+  /** Once a second: for how long no request has succeeded, though it is not paused. */
+  failing(milliseconds: number): void {
+    if (this.#paused) return;
+    const why = `no request has succeeded for ${(milliseconds / 1000).toFixed(0)} s: ${this.#lastRetry}`;
+    this.#trouble('target', milliseconds > FAILING_MS ? why : null);
   }
 
   /** A request succeeded. */

@@ -29,6 +29,11 @@ export class TargetState {
     return this.#until;
   }
 
+  /** For how long no request has succeeded, milliseconds; 0 where the last one did, or nothing runs. */
+  failingFor(now: number): number {
+    return this.#kind === 'running' && this.#failingSince !== null ? now - this.#failingSince : 0;
+  }
+
   /** While trying: so many messages are tried together. */
   get tried(): number {
     return 2 ** Math.min(Math.max(this.#pauses - 1, 0), 20);

@@ -63,7 +63,12 @@ const queueSink = (batch: { readonly size: string; readonly count: number }, tim
   batch: object(
     'One request: whichever comes first.',
     {
-      size: size('Bytes, before compression.', batch.size, '1KiB', '64MiB'),
+      size: size(
+        'Bytes, before compression; also of one event, beyond which it goes to the dead letters.',
+        batch.size,
+        '1KiB',
+        '64MiB',
+      ),
       count: whole('Events.', 1, 100_000, batch.count),
       age: duration('How long an event waits for more.', '100ms', '0ms', '1m'),
     },
@@ -134,7 +139,7 @@ const kinds = {
   splunk: object(
     'A sink that sends events to a Splunk HTTP Event Collector.',
     {
-      ...queueSink({ size: '900KiB', count: 5_000 }),
+      ...queueSink({ size: '1MB', count: 5_000 }),
       ...tls,
       endpoints: list(text('endpoint', 'One collector.'), 'Addresses; each connection keeps to one.'),
       token: secret('The token of the collector: "${NAME}" or "file:/path".'),

@@ -211,6 +211,20 @@ test('when no request has succeeded for 30 s the messages go back', async () => 
   expect(loop.acked).toHaveLength(1);
 });
 
+test('a target without a success for 5 s is a reason not to be ready, until one', async () => {
+  await using loop = await started(new Simulated());
+  loop.script = async () => retry(null);
+  loop.publish(batchOf(10));
+  await loop.pass(4_000);
+  expect(loop.troubles()).toBe('');
+  await loop.pass(9_000);
+  expect(loop.troubles()).toMatch(/^no request has succeeded for \d+ s: /);
+  loop.script = async () => DONE;
+  await loop.pass(12_000);
+  expect(loop.acked).toHaveLength(1);
+  expect(loop.troubles()).toBe('');
+});
+
 test('a connection that the target has relieved takes the next request while the outcome is open', async () => {
   await using loop = await started(new Simulated());
   const { promise, resolve } = Promise.withResolvers<Outcome>();
