@@ -28,7 +28,7 @@ const SAMPLES: readonly Sample[] = [
     codes: { search: 'too-large', splunk: 'too-large', documents: 'too-large' },
   },
   good,
-  { data: { user: 7 }, codes: { search: 'document_parsing_exception' } },
+  { data: { user: 7 }, codes: { search: 'conflict' } },
   good,
   { data: { 'a\0b': 1 }, codes: { documents: 'name-with-nul' } },
   good,

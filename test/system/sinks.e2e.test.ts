@@ -116,13 +116,14 @@ async function shared(sink: SinkName, running: readonly Instance[]): Promise<voi
 
 /**
  * Permits are shared evenly. Partitions go to instances by the order in which these came, which two that come together can have differently at
- * each partition; so of four instances, two at least read.
+ * each partition: so all of them are read, and of four instances two at least read.
  */
 function isShared(shares: readonly number[], sink: SinkName): boolean {
   const all = shares.reduce((sum, each) => sum + each, 0);
   const even = shares.every((each) => each === SHARES / shares.length);
   const isLogSink = LOG_SINKS.some((name) => name === sink);
-  return even || (isLogSink && shares.length === 4 && all === SHARES && shares.filter((each) => each > 0).length >= 2);
+  const readers = shares.filter((each) => each > 0).length;
+  return even || (isLogSink && all === SHARES && readers >= (shares.length === 4 ? 2 : 1));
 }
 
 test('log sinks moved to the other site under load, and back while the federation is cut: nothing lost or repeated', async () => {
@@ -172,7 +173,9 @@ test('poison of each kind: in the dead letters, what came with it delivered; rep
     180_000,
   );
   const letters = await listLetters(system.config, 'open');
-  expect(letters.map(({ sink, code }) => `${sink} ${code}`).toSorted()).toEqual(expected);
+  expect(letters.map(({ sink, code }) => `${sink} ${CONFLICTS.includes(code) ? 'conflict' : code}`).toSorted()).toEqual(
+    expected,
+  );
   for (const letter of letters)
     expect(letter).toMatchObject({ reason: REASONS[letter.code], message: expect.stringMatching(/./) as string });
   await Promise.all(SINKS.map((sink) => holdsSamples(system, sink, false)));
@@ -190,7 +193,8 @@ test('poison of each kind: in the dead letters, what came with it delivered; rep
     expect(await dead(mended, ['replay', ...ids], { yes: true, ...options })).toMatchObject({ code: 0 });
   };
   await replayed([], { code: 'too-large' });
-  await replayed([], { code: 'document_parsing_exception' });
+  for (const code of CONFLICTS.filter((each) => letters.some((letter) => letter.code === each)))
+    await replayed([], { code });
   const unencodable = letters.find(({ code }) => code === 'name-with-nul');
   await using folder = await mkdtempDisposable(join(tmpdir(), 'waggle-mended-'));
   const event = join(folder.path, 'event.json');
@@ -211,9 +215,13 @@ test('poison of each kind: in the dead letters, what came with it delivered; rep
   for (const consumer of consumers.values()) expect(await consumer.kill('SIGTERM')).toBe(0);
 });
 
+/** How Elasticsearch calls a conflict with a mapping that was there, and with one that the same bulk makes. */
+const CONFLICTS = ['document_parsing_exception', 'illegal_argument_exception'];
+
 const REASONS: Readonly<Record<string, string>> = {
   'too-large': 'unencodable',
   'name-with-nul': 'unencodable',
   document_parsing_exception: 'rejected',
+  illegal_argument_exception: 'rejected',
   'no-batch': 'invalid',
 };
