@@ -25,6 +25,7 @@ export interface TopologyOptions {
 
 /** Links come up within seconds of their declaration; queues are counted every few seconds. */
 const SETTLED_DEADLINE = 30_000;
+const COUNTED_DEADLINE = 10_000;
 /** These lead to other sites, which must have their users first. */
 const ACROSS_SITES: readonly Kind[] = ['upstream', 'upstream-set', 'federation-policy'];
 
@@ -63,7 +64,7 @@ async function verify(config: Config): Promise<Report> {
     config.sites.map((site) =>
       guarded(site, {}, async () => {
         const { api, bootstrap } = await openSite(config, site);
-        const observed = await observe(api, config.vhost);
+        const observed = await counted(config, site, api);
         return {
           notes: bootstrap ? [BOOTSTRAP] : [],
           changes: differences(config, site, observed),
@@ -132,6 +133,20 @@ async function applyAll(
   }
 }
 
+/** Whether no permit is missing. RabbitMQ counts messages every five seconds, so after its start each seems to be. */
+const isCounted = (config: Config, site: SiteConfig, observed: ObservedSite): boolean =>
+  differences(config, site, observed).every((change) => change.kind !== 'create' || change.object.kind !== 'permit');
+
+/** As it is, or as it is after some seconds where permits seem to be missing. */
+async function counted(config: Config, site: SiteConfig, api: Management): Promise<ObservedSite> {
+  const deadline = Date.now() + COUNTED_DEADLINE;
+  for (;;) {
+    const observed = await observe(api, config.vhost);
+    if (isCounted(config, site, observed) || Date.now() > deadline) return observed;
+    await delay(500);
+  }
+}
+
 /** Waits for the links from the other sites that were declared too, and until the broker has counted the permits. */
 async function settled(
   config: Config,
@@ -143,10 +158,11 @@ async function settled(
   const deadline = Date.now() + SETTLED_DEADLINE;
   for (;;) {
     const observed = await observe(api, config.vhost);
-    const counted = differences(config, site, observed).every(
-      (change) => change.kind !== 'create' || change.object.kind !== 'permit',
-    );
-    if ((counted && links(awaited, site, observed).every(({ ok }) => ok)) || Date.now() > deadline) return observed;
+    if (
+      (isCounted(config, site, observed) && links(awaited, site, observed).every(({ ok }) => ok)) ||
+      Date.now() > deadline
+    )
+      return observed;
     await delay(250);
   }
 }

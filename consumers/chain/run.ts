@@ -1,5 +1,6 @@
 // Runs the chain's steps against a store: some operations at once, trouble retried with backoff until the signal aborts.
 import { setTimeout as delay } from 'node:timers/promises';
+import { backoff, type Backoff } from '../backoff.ts';
 import type { Answer, Operation, Steps } from './operations.ts';
 import { StoreRefused, StoreUnavailable, type ObjectStore } from './store.ts';
 
@@ -20,7 +21,7 @@ export interface RunOptions {
   /** Called before each wait, for logs, metrics and readiness. */
   readonly trouble: (trouble: Trouble) => void;
   /** First and longest wait, milliseconds. */
-  readonly backoff: { readonly first: number; readonly most: number };
+  readonly backoff: Backoff;
 }
 
 export const DEFAULT_BACKOFF = { first: 200, most: 30_000 };
@@ -120,9 +121,7 @@ async function pause(
   failures: number,
   run: Omit<RunOptions, 'concurrency'>,
 ): Promise<void> {
-  const { first, most } = run.backoff;
-  const bound = Math.min(most, first * 2 ** Math.min(failures - 1, 20));
-  const wait = Math.ceil(bound * (0.5 + Math.random() / 2));
+  const wait = Math.ceil(backoff(run.backoff, failures, null, Math.random()));
   run.trouble({ kind, message, operation, key, wait });
   await delay(wait, undefined, { signal: run.signal }).catch(() => run.signal.throwIfAborted());
 }

@@ -6,6 +6,7 @@ import { encodeDeadLetter, type DeadLetter, type RecordMessage } from '#core/dea
 import { unlessAborted } from '#core/io/abort.ts';
 import { openAmqpLink, type AmqpLink, type AmqpLinkOptions } from '#core/io/amqp.ts';
 import { DEAD_STREAM, EVENTS_DEAD } from '#topology/names.ts';
+import { backoff } from '../backoff.ts';
 
 export interface DeadLetters extends AsyncDisposable {
   /** Resolves when the broker has confirmed them all; waits for the site while it is away, until the signal (then it rejects). `site`: for messages. */
@@ -41,11 +42,12 @@ export function openDeadLetters(sink: string, options: AmqpLinkOptions, trouble:
         } catch (error) {
           signal.throwIfAborted();
           const why = error instanceof Error ? error.message : String(error);
-          const bound = Math.min(BACKOFF.most, BACKOFF.first * 2 ** Math.min(failures - 1, 20));
           trouble(`dead letters of sink "${sink}" at ${site}: ${why}`);
           // Unless they were returned it is unknown whether they arrived: once more, on a new connection.
           if (!(error instanceof Returned)) open().reconnect(why);
-          await delay(bound * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => signal.throwIfAborted());
+          await delay(backoff(BACKOFF, failures, null, Math.random()), undefined, { signal }).catch(() =>
+            signal.throwIfAborted(),
+          );
         }
       }
     },

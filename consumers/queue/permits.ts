@@ -18,7 +18,7 @@
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { pause, unlessAborted } from '#core/io/abort.ts';
 import { instancesQueue, permitQueue, shortQueue } from '#topology/names.ts';
-import { backoff } from './backoff.ts';
+import { backoff } from '../backoff.ts';
 import { shareOf } from './shares.ts';
 
 export interface PermitsOptions {

@@ -6,7 +6,7 @@ import type { Channel as AmqpChannel, ChannelModel, ConsumeMessage } from 'amqpl
 import type { ReceivedMessage } from '#core/batch.ts';
 import { pause } from '#core/io/abort.ts';
 import { sinkQueue } from '#topology/names.ts';
-import { backoff } from './backoff.ts';
+import { backoff } from '../backoff.ts';
 import { Held, type Channel } from './hand.ts';
 
 export interface QueueSourceOptions {

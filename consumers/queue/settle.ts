@@ -1,5 +1,5 @@
 // From an outcome to what becomes of each event of its request: settled, dead-lettered, or sent again. Nothing is acked here but by `Hand`.
-import { backoff, RETRY } from './backoff.ts';
+import { backoff, RETRY } from '../backoff.ts';
 import type { Outcome } from './contract.ts';
 import type { Hand } from './hand.ts';
 import { eventLetter, type Origin } from './letter.ts';

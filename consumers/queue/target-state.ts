@@ -5,7 +5,7 @@
 //   paused   none: the target refuses all, or none succeeded for 30 s; each pause in a row is longer
 //   trying   after a pause: one request at a time, until one succeeds; one that fails pauses again. It is made of one message, and of twice
 //            as many after each pause: an event that is refused for ever, yet not for good, must not stand before all others
-import { backoff, PAUSE } from './backoff.ts';
+import { backoff, PAUSE } from '../backoff.ts';
 
 /** Longer than this no request is tried again and again while its messages are held, and no Retry-After is waited out with them in hand. */
 const PATIENCE_MS = 30_000;

@@ -4,7 +4,8 @@ import { openElasticsearchSink } from '../../../consumers/elasticsearch/index.ts
 import type { Outcome, QueueSink } from '../../../consumers/queue/contract.ts';
 import type { SinkEvent } from '../../../consumers/queue/sink-event.ts';
 import type { Elasticsearch } from '../../targets/elasticsearch.ts';
-import { elasticsearchConfig, eventOf } from './elasticsearch-config.ts';
+import { eventOf } from '../queue/sample-event.ts';
+import { elasticsearchConfig } from './elasticsearch-config.ts';
 
 const never = new AbortController().signal;
 const unheard = (): void => {};

@@ -5,7 +5,7 @@ import { requestOutcome } from '../../../consumers/elasticsearch/classify.ts';
 import { until } from '../../containers.ts';
 import { startElasticsearch, type Elasticsearch } from '../../targets/elasticsearch.ts';
 import { countsOf, documentsOf, eventsOf, many, sending } from './documents.ts';
-import { eventOf } from './elasticsearch-config.ts';
+import { eventOf } from '../queue/sample-event.ts';
 
 const DAY = '2026.11.23';
 let server: Elasticsearch;

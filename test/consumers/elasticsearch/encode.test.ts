@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { documentEncoder } from '../../../consumers/elasticsearch/encode.ts';
 import { SinkEvent } from '../../../consumers/queue/sink-event.ts';
-import { eventOf } from './elasticsearch-config.ts';
+import { eventOf } from '../queue/sample-event.ts';
 
 const daily = { index: 'waggle', dataStream: false };
 

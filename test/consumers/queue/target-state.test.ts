@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { backoff, PAUSE } from '../../../consumers/queue/backoff.ts';
+import { backoff, PAUSE } from '../../../consumers/backoff.ts';
 import { outcomeFault } from '../../../consumers/queue/outcome.ts';
 import { TargetState } from '../../../consumers/queue/target-state.ts';
 

@@ -4,7 +4,8 @@ import type { SplunkSinkConfig } from '../../../core/config/sink-config.ts';
 import { SinkConfigInvalid } from '../../../consumers/queue/contract.ts';
 import { openEncoder } from '../../../consumers/splunk/encode.ts';
 import type { SinkEvent } from '../../../consumers/queue/sink-event.ts';
-import { sinkEvent, splunkConfig } from './splunk-config.ts';
+import { eventOf } from '../queue/sample-event.ts';
+import { splunkConfig } from './splunk-config.ts';
 
 const LIMIT = 1_000_000;
 
@@ -18,11 +19,11 @@ const read = (event: SinkEvent, change: Partial<SplunkSinkConfig> = {}): Record<
   JSON.parse(textOf(event, change)) as Record<string, unknown>;
 const timeOf = (event: SinkEvent): string => /^\{"time":([^,]+),/.exec(textOf(event))?.[1] ?? '';
 /** Of so many bytes of data, beside the quotes. */
-const eventOf = (bytes: number): SinkEvent => sinkEvent(JSON.stringify('x'.repeat(bytes)));
+const sentEvent = (bytes: number): SinkEvent => eventOf(JSON.stringify('x'.repeat(bytes)));
 const from = (pointer: string, or: string | null = null) => ({ from: pointer, or });
 
 test('an event is one object: its data as they came, what names it in indexed fields', () => {
-  expect(textOf(sinkEvent('{"n": 9007199254740993, "x": 1.10e5 }', { tag: 'old name' }))).toBe(
+  expect(textOf(eventOf('{"n": 9007199254740993, "x": 1.10e5 }', { tag: 'old name' }))).toBe(
     '{"time":1795442399.5,"host":"api-1","source":"/chicago/api-1/http","sourcetype":"_json","event":{"n": 9007199254740993, "x": 1.10e5 },' +
       '"fields":{"id":"e-1","type":"checkin.visit","site":"chicago","tag":"old name"}}',
   );
@@ -31,7 +32,7 @@ test('an event is one object: its data as they came, what names it in indexed fi
 test('any event is valid JSON, holds its data byte for byte, and no field that Splunk would refuse', () => {
   fc.assert(
     fc.property(fc.json(), fc.string({ minLength: 1 }), fc.json(), (data, id, more) => {
-      const event = sinkEvent(data, { id, more: JSON.parse(more) as unknown });
+      const event = eventOf(data, { id, more: JSON.parse(more) as unknown });
       const text = textOf(event, { fields: { more: '/more', inner: '/data/a', nothing: '/data/x/y' } });
       const { event: indexed, fields } = JSON.parse(text) as { event: unknown; fields: Record<string, unknown> };
       const blank =
@@ -50,7 +51,7 @@ describe('time', () => {
     fc.assert(
       fc.property(second, fc.stringMatching(/^\d{0,20}$/), (seconds, fraction) => {
         const time = new Date(seconds * 1000).toISOString().replace('.000Z', fraction === '' ? 'Z' : `.${fraction}Z`);
-        expect(timeOf(sinkEvent('1', { time }))).toBe(fraction === '' ? String(seconds) : `${seconds}.${fraction}`);
+        expect(timeOf(eventOf('1', { time }))).toBe(fraction === '' ? String(seconds) : `${seconds}.${fraction}`);
       }),
     );
   });
@@ -60,12 +61,12 @@ describe('time', () => {
     ['2016-12-31T23:59:60.25Z', '1483228800.25'],
     ['1970-01-01T00:00:00.000001Z', '0.000001'],
   ])('%s', (time, seconds) => {
-    expect(timeOf(sinkEvent('1', { time }))).toBe(seconds);
+    expect(timeOf(eventOf('1', { time }))).toBe(seconds);
   });
   test.each(['1969-12-31T23:59:59Z', '2100-01-01T00:00:00Z', '0000-01-01T00:00:00Z', 'yesterday', ''])(
     'is the arrival where the sender’s is out of reason: %j',
     (time) => {
-      expect(timeOf(sinkEvent('1', { time }))).toBe('1795442400.125');
+      expect(timeOf(eventOf('1', { time }))).toBe('1795442400.125');
     },
   );
 });
@@ -74,26 +75,26 @@ describe('event', () => {
   test.each([null, 'null', '""', '" \\t\\u00a0"', '"  "', '{}', '[ ]', '{ }'])(
     'is the whole CloudEvent where its data are blank: %j',
     (data) => {
-      const event = sinkEvent(data);
+      const event = eventOf(data);
       expect(textOf(event)).toContain(`"event":${event.line.toString('utf8')},"fields":`);
     },
   );
   test('is the whole CloudEvent where its data are binary', () => {
-    expect(read(sinkEvent(null, { data_base64: 'AAEC' }))['event']).toMatchObject({ data_base64: 'AAEC' });
+    expect(read(eventOf(null, { data_base64: 'AAEC' }))['event']).toMatchObject({ data_base64: 'AAEC' });
   });
   test.each(['0', 'false', '"x"', '" x"', '"\\n\\u0041"', '[null]', '{"":1}'])('is its data: %s', (data) => {
-    expect(textOf(sinkEvent(data))).toContain(`"event":${data},"fields":`);
+    expect(textOf(eventOf(data))).toContain(`"event":${data},"fields":`);
   });
   test('too large for any request is refused', () => {
     const encode = openEncoder(splunkConfig(), 1000);
-    const envelope = textOf(eventOf(1)).length - 1;
-    expect(encode(eventOf(1000 - envelope))).toMatchObject({ kind: 'encoded', bytes: 1000 });
-    expect(encode(eventOf(1001 - envelope))).toMatchObject({ kind: 'refused', code: 'too-large' });
+    const envelope = textOf(sentEvent(1)).length - 1;
+    expect(encode(sentEvent(1000 - envelope))).toMatchObject({ kind: 'encoded', bytes: 1000 });
+    expect(encode(sentEvent(1001 - envelope))).toMatchObject({ kind: 'refused', code: 'too-large' });
   });
 });
 
 test('host, source, source type and index come from the event or the configuration', () => {
-  const event = sinkEvent('{"tenant":"acme","level":3,"none":null,"blank":" ","deep":{"a/b":"ü\\n"}}');
+  const event = eventOf('{"tenant":"acme","level":3,"none":null,"blank":" ","deep":{"a/b":"ü\\n"}}');
   expect(
     read(event, {
       index: from('/data/tenant'),
@@ -120,7 +121,7 @@ describe('fields', () => {
     const fields = Object.fromEntries(
       ['s', 'n', 'b', 'o', 'z', 'e', 'l', 'empty', 'no'].map((name) => [`f_${name}`, `/data/${name}`]),
     );
-    expect(read(sinkEvent(data), { fields })['fields']).toEqual({
+    expect(read(eventOf(data), { fields })['fields']).toEqual({
       id: 'e-1',
       type: 'checkin.visit',
       site: 'chicago',

@@ -5,7 +5,8 @@ import type { Outcome } from '../../../consumers/queue/contract.ts';
 import { openSplunkSink } from '../../../consumers/splunk/index.ts';
 import { startFaultProxy } from '../../fault-proxy.ts';
 import { startHec, type Hec } from '../../targets/hec.ts';
-import { sinkEvent, splunkConfig } from './splunk-config.ts';
+import { eventOf } from '../queue/sample-event.ts';
+import { splunkConfig } from './splunk-config.ts';
 
 const DONE: Outcome = { kind: 'done', repeated: 0 };
 const ACK = { enabled: true, poll: 50, timeout: 5000 };
@@ -35,7 +36,7 @@ async function send(
   const sink = sinkWith(change);
   await using connection = sink.connect();
   const batch = data.flatMap((json, i) => {
-    const encoded = sink.encode(sinkEvent(json, { id: `e-${i}` }));
+    const encoded = sink.encode(eventOf(json, { id: `e-${i}` }));
     return encoded.kind === 'encoded' ? [encoded.body] : [];
   });
   const outcome = await connection.send(batch, signal, () => {});
@@ -90,7 +91,7 @@ test('before the first request: all well, a wrong token, nobody there', async ()
 test('an event that it refuses is found, whatever it says of its place', async () => {
   const sink = sinkWith();
   await using connection = sink.connect();
-  const encoded = sink.encode(sinkEvent('1'));
+  const encoded = sink.encode(eventOf('1'));
   if (encoded.kind === 'refused') throw new Error(encoded.message);
   const nested = Buffer.from('{"event":1,"fields":{"a":{"b":"c"}}}');
   const before = hec.events().length;
@@ -107,7 +108,7 @@ test('a collector killed while a request waits: its next life has the same id fo
   const sink = sinkWith({ endpoints: [proxy.endpoint], ack: { ...ACK, timeout: 3000 } });
   await using connection = sink.connect();
   const sendOne = (id: string, taken: () => void): Promise<Outcome> => {
-    const encoded = sink.encode(sinkEvent('1', { id }));
+    const encoded = sink.encode(eventOf('1', { id }));
     if (encoded.kind === 'refused') throw new Error(encoded.message);
     return connection.send([encoded.body], signal, taken);
   };

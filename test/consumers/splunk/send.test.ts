@@ -10,7 +10,8 @@ import { HEC_CODES } from '../../../consumers/splunk/classify.ts';
 import { openSplunkSink } from '../../../consumers/splunk/index.ts';
 import { makeCertificate } from '../../targets/certificates.ts';
 import { startHecStub, type Answer, type HecStub } from '../../targets/hec-stub.ts';
-import { sinkEvent, splunkConfig } from './splunk-config.ts';
+import { eventOf } from '../queue/sample-event.ts';
+import { splunkConfig } from './splunk-config.ts';
 
 const DONE: Outcome = { kind: 'done', repeated: 0 };
 const { signal } = new AbortController();
@@ -53,7 +54,7 @@ async function startServer(serve: RequestListener): Promise<{ endpoint: string; 
 /** Bodies of events with these data, in JSON. */
 function bodies(sink: QueueSink<Buffer>, ...data: string[]): Buffer[] {
   return data.map((json, i) => {
-    const encoded = sink.encode(sinkEvent(json, { id: `e-${i}` }));
+    const encoded = sink.encode(eventOf(json, { id: `e-${i}` }));
     if (encoded.kind === 'refused') throw new Error(encoded.message);
     return encoded.body;
   });

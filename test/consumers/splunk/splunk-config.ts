@@ -1,5 +1,4 @@
 import type { SplunkSinkConfig } from '../../../core/config/sink-config.ts';
-import { SinkEvent } from '../../../consumers/queue/sink-event.ts';
 
 /** As the schema's defaults have it, with what a test changes. */
 export function splunkConfig(change: Partial<SplunkSinkConfig> = {}): SplunkSinkConfig {
@@ -26,23 +25,4 @@ export function splunkConfig(change: Partial<SplunkSinkConfig> = {}): SplunkSink
     compression: true,
     ...change,
   };
-}
-
-/** `data`: its JSON; null for none. `more`: members, as JSON. */
-export function sinkEvent(data: string | null, change: Readonly<Record<string, unknown>> = {}): SinkEvent {
-  const members = {
-    specversion: '1.0',
-    type: 'checkin.visit',
-    receivedat: '2026-11-23T14:00:00.125Z',
-    time: '2026-11-23T13:59:59.5Z',
-    id: 'e-1',
-    source: '/chicago/api-1/http',
-    host: 'api-1',
-    site: 'chicago',
-    ...change,
-  };
-  const head = JSON.stringify(members).slice(0, -1);
-  const event = SinkEvent.read(Buffer.from(data === null ? `${head}}` : `${head},"data":${data}}`));
-  if (event === null) throw new Error('no event');
-  return event;
 }
