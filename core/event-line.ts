@@ -33,17 +33,49 @@ export interface Arrival {
   readonly source: string;
 }
 
-/** All of a line but its id and its data; made once for a request and a type. */
-export interface DataEnvelope {
+/** All of a line but its id and its data; made once for a request and a type. Its time may change from event to event. */
+export class DataEnvelope {
+  /** Valid up to `headLength`. */
   readonly head: Buffer;
+  headLength = 0;
   readonly tail: Buffer;
+  readonly #timeAt: number;
+  #seconds = Number.NaN;
+  #nanos = Number.NaN;
+
+  constructor(named: NamedType, arrival: Arrival) {
+    const head = `${START}${named.type}${RECEIVED}${isoTime(arrival.receivedAt)}${TIME}`;
+    this.#timeAt = head.length;
+    this.head = Buffer.alloc(head.length + 30 + BEFORE_ID.length);
+    this.head.write(head, 'latin1');
+    this.tail = Buffer.from(
+      `","source":${JSON.stringify(arrival.source)}${placeText(arrival, named.tag)},"datacontenttype":"application/json","data":`,
+    );
+  }
+
+  /** Whole seconds since the epoch, below the year 10000, and nanoseconds of them: three digits are written, or nine where three do not say all. */
+  setTime(seconds: number, nanos: number): void {
+    if (seconds === this.#seconds && nanos === this.#nanos) return;
+    const { head } = this;
+    let at = this.#timeAt + 20; // behind 2026-11-23T14:00:00.
+    if (seconds !== this.#seconds) head.write(isoTime(seconds * 1000), this.#timeAt, 20, 'latin1');
+    this.#seconds = seconds;
+    this.#nanos = nanos;
+    const digits = nanos % 1e6 === 0 ? 3 : 9;
+    let rest = digits === 3 ? nanos / 1e6 : nanos;
+    for (let i = at + digits - 1; i >= at; i--) {
+      head[i] = 0x30 + (rest % 10);
+      rest = Math.floor(rest / 10);
+    }
+    at += digits;
+    at += head.write(BEFORE_ID, at, 'latin1');
+    this.headLength = at;
+  }
 }
+
+const BEFORE_ID = 'Z","id":"';
 
 const isoTime = (time: number): string => new Date(time).toISOString();
-
-function headText(type: string, receivedAt: number, time: string): string {
-  return `${START}${type}${RECEIVED}${isoTime(receivedAt)}${TIME}${time}","id":`;
-}
 
 function placeText(arrival: Arrival, tag: string | null): string {
   const text = `,"host":${JSON.stringify(arrival.host)},"site":${JSON.stringify(arrival.site)}`;
@@ -54,13 +86,15 @@ const tagText = (tag: string): string => `,"tag":${JSON.stringify(tag.toWellForm
 
 /** For bare data. `time`: the event's own, where the input knows one (milliseconds since the epoch); else the arrival. */
 export function dataEnvelope(named: NamedType, arrival: Arrival, time = arrival.receivedAt): DataEnvelope {
-  const tail = `","source":${JSON.stringify(arrival.source)}${placeText(arrival, named.tag)},"datacontenttype":"application/json","data":`;
-  return { head: Buffer.from(`${headText(named.type, arrival.receivedAt, isoTime(time))}"`), tail: Buffer.from(tail) };
+  const envelope = new DataEnvelope(named, arrival);
+  const seconds = Math.floor(time / 1000);
+  envelope.setTime(seconds, Math.floor(time - seconds * 1000) * 1e6);
+  return envelope;
 }
 
 /** Bytes of the line, to make a writer of the right size. */
 function dataLineLength(envelope: DataEnvelope, dataLength: number): number {
-  return envelope.head.length + UUID_LENGTH + envelope.tail.length + dataLength + CLOSE.length;
+  return envelope.headLength + UUID_LENGTH + envelope.tail.length + dataLength + CLOSE.length;
 }
 
 /** Writes one line around the JSON value at start … end of buf, which was scanned: it holds no line break. */
@@ -72,18 +106,29 @@ export function writeDataLine(
   start: number,
   end: number,
 ): void {
-  const { head, tail } = envelope;
   out.ensure(dataLineLength(envelope, end - start));
+  writeDataStart(out, envelope, ids);
+  out.length += buf.copy(out.bytes, out.length, start, end);
+  writeDataEnd(out);
+}
+
+/** What stands before the data, for inputs that write the JSON of these themselves. */
+export function writeDataStart(out: ByteWriter, envelope: DataEnvelope, ids: UuidGenerator): void {
+  const { head, headLength, tail } = envelope;
+  out.ensure(dataLineLength(envelope, 0));
   const { bytes } = out;
   let at = out.length;
-  at += head.copy(bytes, at);
+  at += head.copy(bytes, at, 0, headLength);
   ids.write(bytes, at);
   at += UUID_LENGTH;
-  at += tail.copy(bytes, at);
-  at += buf.copy(bytes, at, start, end);
-  bytes[at] = 0x7d;
-  bytes[at + 1] = LF;
-  out.length = at + 2;
+  out.length = at + tail.copy(bytes, at);
+}
+
+/** What stands behind them. */
+export function writeDataEnd(out: ByteWriter): void {
+  out.ensure(CLOSE.length);
+  out.bytes[out.length++] = 0x7d;
+  out.bytes[out.length++] = LF;
 }
 
 /** What lines of one arrival have in common, as bytes. */

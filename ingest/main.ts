@@ -8,7 +8,7 @@ import { type Telemetry, createTelemetry } from '#core/io/telemetry.ts';
 import { amqpOptions } from '#topology/credentials.ts';
 import { USER_AGENT } from '#topology/names.ts';
 import { SITE_PATIENCE, createAccept } from './accept.ts';
-import { createHttpInput } from './inputs/http/http.ts';
+import { type StartedInputs, startInputs } from './inputs/start.ts';
 import { createLedger, imbalance } from './ledger.ts';
 import { publisherEvents } from './publish/events.ts';
 import { Publisher } from './publish/publisher.ts';
@@ -29,10 +29,6 @@ const clock = (): number => performance.now();
 
 /** Closing: no new events, the spool synced, confirms in flight given a short time. Idempotent. */
 interface Agent extends AsyncDisposable {
-  /** `http://host:port`, or null where there is no HTTP input. */
-  readonly http: string | null;
-  /** `http://host:port` of /healthz /readyz /metrics /status. */
-  readonly admin: string;
   /** Rejects where the spool can no longer be read. */
   readonly failed: Promise<never>;
 }
@@ -112,30 +108,7 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
     drainRate: () => publisher.drainRate,
     segment: agent.spool.segment,
   });
-  const http =
-    agent.inputs.http &&
-    (await createHttpInput({
-      ...agent.inputs.http,
-      accept,
-      types: agent.types,
-      site: agent.site,
-      host: agent.host,
-      clock: Date.now,
-      random: randomFillSync,
-      limits: { close: CLOSE_INPUTS },
-      observe: {
-        accepted: () => {}, // The ledger knows.
-        refused: (code) => telemetry.metrics.events.inc({ stage: 'accept', route: '', reason: code }),
-        fault: (error) =>
-          telemetry.fact(
-            'error',
-            'input.fault',
-            { err: error },
-            'a request failed in a way that nobody thought of; please report it',
-          ),
-      },
-    }));
-  if (http) started.use(http);
+  const inputs = started.use(await startInputs(agent, accept, telemetry, CLOSE_INPUTS));
   started.defer(() => void setTimeout(() => waiters.giveUp(), CLOSE_WAITERS).unref());
 
   const admin = started.use(
@@ -143,7 +116,7 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
       listen: agent.admin,
       registry: telemetry.metrics.registry,
       ready: () => readiness(spool, publisher),
-      status: () => status(config, spool, publisher),
+      status: () => status(config, inputs, spool, publisher),
     }),
   );
 
@@ -152,13 +125,11 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
   telemetry.fact(
     'info',
     'agent.started',
-    { http: http?.address ?? null, admin: address, spool: agent.spool.path },
-    `listening for events at ${http?.address ?? 'no input'}`,
+    { http: inputs.addresses.http ?? null, inputs: inputs.addresses, admin: address, spool: agent.spool.path },
+    `listening for events at ${Object.values(inputs.addresses).join(', ') || 'no input'}`,
   );
   let closed: Promise<void> | null = null;
   return {
-    http: http?.address ?? null,
-    admin: address,
     failed,
     [Symbol.asyncDispose]: () => (closed ??= opened.disposeAsync()),
   };
@@ -175,11 +146,12 @@ function readiness(spool: Spool, publisher: Publisher): Readiness {
   return { ok: reasons.length === 0, reasons };
 }
 
-function status(config: Config, spool: Spool, publisher: Publisher): object {
+function status(config: Config, inputs: StartedInputs, spool: Spool, publisher: Publisher): object {
   const stats = spool.stats();
   return {
     site: config.agent.site,
     host: config.agent.host,
+    inputs: inputs.status(),
     route: {
       name: ROUTE,
       mode: config.agent.route.mode,

@@ -10,6 +10,9 @@ export interface ConfigParts {
   readonly users?: Config['users'];
 }
 
+/** What a test adds its inputs to. */
+export const noInputs: Config['agent']['inputs'] = { http: null };
+
 /** A checked configuration for these sites, every user with a password; `partitions` is 2 unless given. */
 export function configFor(sites: readonly SiteConfig[], parts: ConfigParts = {}): Config {
   const sinks = parts.sinks ?? [];
@@ -28,7 +31,7 @@ export function configFor(sites: readonly SiteConfig[], parts: ConfigParts = {})
       host: 'test-host',
       admin: '127.0.0.1:0',
       spool: { path: '', max: 1024 ** 3, keep: 0, segment: 64 * 1024 ** 2 },
-      inputs: { http: null },
+      inputs: noInputs,
       types: [],
       route: { mode: 'balance', prefer: first, hysteresis: 2_000, window: 8 * 1024 ** 2, linger: 10 },
       ...parts.agent,

@@ -1,6 +1,7 @@
 // The checked configuration: what every service works from. No optional fields; the schema beside it fills the defaults.
 // Sizes are bytes, times are milliseconds, whatever the file wrote (`64MiB`, `5m`).
 
+import type { InputsConfig } from './input-config.ts';
 import type { SinkConfig } from './sink-config.ts';
 
 /** Where an accepted event must be before the sender is answered. `memory`: written to the spool, synced within 100 ms. `disk`: fdatasync. `site`: a site confirmed. */
@@ -49,7 +50,7 @@ export interface AgentConfig {
   /** `host:port` of the administration endpoints (/healthz /readyz /metrics /status). */
   readonly admin: string;
   readonly spool: SpoolConfig;
-  readonly inputs: { readonly http: HttpInputConfig | null };
+  readonly inputs: InputsConfig;
   /** The first match gives the event's type. */
   readonly types: readonly { readonly match: string; readonly type: string }[];
   readonly route: RouteConfig;
@@ -61,13 +62,6 @@ export interface SpoolConfig {
   /** Confirmed segments are kept up to so many bytes, while there is room. */
   readonly keep: number;
   readonly segment: number;
-}
-
-export interface HttpInputConfig {
-  readonly listen: string;
-  readonly level: Level;
-  readonly maxBody: number;
-  readonly maxEvent: number;
 }
 
 export interface RouteConfig {

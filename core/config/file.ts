@@ -1,6 +1,6 @@
 // The configuration as the file writes it, once the schema holds and its defaults are in. What the environment does not give, and the
 // command at hand does not need, is absent even where the schema requires it.
-import type { Level } from './config.ts';
+import type { InputsFile } from './input-shape.ts';
 import type { SinkFile } from './sink-file.ts';
 
 export interface ConfigFile {
@@ -26,14 +26,7 @@ export interface AgentFile {
   readonly host?: string;
   readonly admin: string;
   readonly spool: { readonly path: string; readonly max: string; readonly keep: string; readonly segment: string };
-  readonly inputs: {
-    readonly http?: {
-      readonly listen: string;
-      readonly level: Level;
-      readonly max_body: string;
-      readonly max_event: string;
-    };
-  };
+  readonly inputs: InputsFile;
   readonly types: readonly { readonly match: string; readonly type: string }[];
   readonly route: {
     readonly mode: 'balance' | 'failover';

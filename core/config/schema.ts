@@ -1,5 +1,6 @@
 // The schema of waggle.yaml with its defaults: draft-07 JSON Schema, the one that editors know. `waggle schema` writes it to waggle.schema.json.
 // Field names are those of the file (snake_case); shape.ts makes the checked configuration of it.
+import { inputsSchema } from './input-schema.ts';
 import { byName, duration, list, object, oneOf, secret, size, text, whole, type JsonSchema } from './schema-parts.ts';
 import { sinkSchema } from './sink-schema.ts';
 import { textKinds } from './texts.ts';
@@ -35,18 +36,6 @@ const user = object(
   { required: ['password'] },
 );
 
-const http = object('Events over HTTP.', {
-  listen: text('address', 'Where to listen.', { default: '127.0.0.1:9880' }),
-  level: oneOf(
-    'Where an event must be before the sender is answered, unless the request says.',
-    ['memory', 'disk', 'site'],
-    'disk',
-  ),
-  max_body: size('Largest body of a request, inflated.', '8MiB', '1KiB', '256MiB'),
-  // Its line is longer by what the agent adds, and a site takes no message beyond 16 MiB.
-  max_event: size('Largest single event.', '1MiB', '1KiB', '15MiB'),
-});
-
 const agent = object(
   'The agent of a host: takes events, keeps them on its disk, sends them to a site.',
   {
@@ -68,7 +57,7 @@ const agent = object(
       },
       { default: {} },
     ),
-    inputs: object('Ways in. Left out: HTTP with its defaults.', { http }, { default: { http: {} } }),
+    inputs: inputsSchema,
     types: {
       ...list(
         object(

@@ -2,6 +2,7 @@
 import { parseAddress, parseDuration, parseSize } from '../units.ts';
 import type { AgentConfig, Config, SiteConfig } from './config.ts';
 import type { AgentFile, ConfigFile, SiteFile } from './file.ts';
+import { shapeInputs } from './input-shape.ts';
 import { shapeSink } from './sink-shape.ts';
 
 /** Texts that the command at hand does not need, and the environment does not give, are ''; a user without a password, and a sink without its kind, are left out. */
@@ -42,19 +43,13 @@ function shapeSite(name: string, site: SiteFile): SiteConfig {
 
 function shapeAgent(host: string, agent: AgentFile): AgentConfig {
   const { spool, route } = agent;
-  const { http } = agent.inputs;
   const site = agent.site ?? '';
   return {
     site,
     host: agent.host || host,
     admin: agent.admin,
     spool: { path: spool.path, max: bytes(spool.max), keep: bytes(spool.keep), segment: bytes(spool.segment) },
-    inputs: {
-      http:
-        http === undefined
-          ? null
-          : { listen: http.listen, level: http.level, maxBody: bytes(http.max_body), maxEvent: bytes(http.max_event) },
-    },
+    inputs: shapeInputs(agent.inputs),
     types: agent.types.map(({ match, type }) => ({ match, type })),
     route: {
       mode: route.mode,

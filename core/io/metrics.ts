@@ -5,6 +5,10 @@ export interface Metrics {
   readonly registry: Registry;
   /** Events by what became of them. `stage`: accept, spool, publish, read, write, settle. */
   readonly events: Counter<'stage' | 'route' | 'reason'>;
+  /** Events at the inputs, before the ledger. `reason`: accepted, a code of core/errors.ts, or `lost-` and why. */
+  readonly inputEvents: Counter<'input' | 'reason'>;
+  /** Connections that an input closed, other than at the end of the agent. */
+  readonly inputClosed: Counter<'input' | 'reason'>;
   /** accepted − (confirmed + spooled + quarantined + dropped); anything but 0 is a bug. */
   readonly ledgerImbalance: Gauge<'route'>;
   readonly spoolBytes: Gauge;
@@ -39,6 +43,18 @@ export function createMetrics(service: string): Metrics {
       name: 'waggle_events_total',
       help: 'Events, by stage, route and reason.',
       labelNames: ['stage', 'route', 'reason'],
+      registers,
+    }),
+    inputEvents: new Counter({
+      name: 'waggle_input_events_total',
+      help: 'Events at an agent’s inputs: accepted, refused (by code, also requests refused as a whole), or lost.',
+      labelNames: ['input', 'reason'],
+      registers,
+    }),
+    inputClosed: new Counter({
+      name: 'waggle_input_closed_total',
+      help: 'Connections that an input closed, by reason.',
+      labelNames: ['input', 'reason'],
       registers,
     }),
     ledgerImbalance: gauge(

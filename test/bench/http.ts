@@ -239,7 +239,13 @@ async function serveInput(): Promise<number> {
     host: 'bench',
     clock: Date.now,
     random: randomFillSync,
-    observe: { accepted: () => undefined, refused: () => undefined, fault: console.error },
+    observe: {
+      accepted: () => undefined,
+      refused: () => undefined,
+      lost: () => undefined,
+      closed: () => undefined,
+      fault: console.error,
+    },
   });
   process.once('disconnect', () => {
     void Promise.all([input[Symbol.asyncDispose](), spool[Symbol.asyncDispose]()]).finally(() => {

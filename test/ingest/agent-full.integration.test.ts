@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import type { Config } from '#core/config/config.ts';
 import { topologyReport } from '#topology/main.ts';
 import { type Site, configFor, startSite, until } from '../containers.ts';
+import { noInputs } from '../site-config.ts';
 import { followLog } from './log-oracle.ts';
 
 const PARTITIONS = 1;
@@ -18,7 +19,7 @@ function insideConfig(site: Site): Config {
     agent: {
       admin: '0.0.0.0:9881',
       spool: { path: '/spool', max: 1024 * MEBI, keep: 0, segment: 2 * MEBI },
-      inputs: { http: { listen: '0.0.0.0:9880', level: 'disk', maxBody: 8 * MEBI, maxEvent: MEBI } },
+      inputs: { ...noInputs, http: { listen: '0.0.0.0:9880', level: 'disk', maxBody: 8 * MEBI, maxEvent: MEBI } },
       route: { ...agent.route, hysteresis: 300 },
     },
   });

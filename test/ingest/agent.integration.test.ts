@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { AgentConfig, Config } from '#core/config/config.ts';
 import { topologyReport } from '#topology/main.ts';
 import { type TwoSites, startTwoSites, until } from '../containers.ts';
+import { noInputs } from '../site-config.ts';
 import { type AgentProcess, startAgentProcess } from './agent-process.ts';
 import { followLog } from './log-oracle.ts';
 
@@ -33,7 +34,10 @@ async function configWith(route: Partial<AgentConfig['route']> = {}): Promise<Co
     log: { partitions: PARTITIONS },
     agent: {
       spool: { ...agent.spool, path },
-      inputs: { http: { listen: '127.0.0.1:0', level: 'disk', maxBody: 8 * 1024 ** 2, maxEvent: 1024 ** 2 } },
+      inputs: {
+        ...noInputs,
+        http: { listen: '127.0.0.1:0', level: 'disk', maxBody: 8 * 1024 ** 2, maxEvent: 1024 ** 2 },
+      },
       route: { ...agent.route, hysteresis: 1_000, ...route },
     },
   });

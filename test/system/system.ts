@@ -8,6 +8,7 @@ import type { Config, SiteConfig } from '#core/config/config.ts';
 import type { S3SinkConfig } from '#core/config/sink-config.ts';
 import { runTopology } from '#topology/main.ts';
 import { configFor, type S3, type Site, startS3, startTwoSites, type TwoSites } from '../containers.ts';
+import { noInputs } from '../site-config.ts';
 import { type FaultProxy, startFaultProxy } from '../fault-proxy.ts';
 import { type AgentProcess, startAgentProcess } from '../ingest/agent-process.ts';
 import { type ConsumerProcess, startConsumerProcess } from './consumer-process.ts';
@@ -131,7 +132,7 @@ export class AgentHost implements AsyncDisposable {
         ...agent,
         site: this.#site,
         host: this.#host,
-        inputs: { http },
+        inputs: { ...noInputs, http },
         spool: { ...agent.spool, path: this.#folder },
       },
     });

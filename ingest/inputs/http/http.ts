@@ -3,33 +3,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
-import { refusal, type Refusal, type RefusalCode } from '#core/errors.ts';
+import { refusal, type Refusal } from '#core/errors.ts';
 import { formatAddress, parseAddress } from '#core/units.ts';
-import type { Clock, RandomSource } from '#core/uuid.ts';
-import type { AgentConfig, HttpInputConfig, Level } from '#core/config/config.ts';
-import type { Accept, Accepted } from '../contract.ts';
+import type { Level } from '#core/config/config.ts';
+import type { HttpInputConfig } from '#core/config/input-config.ts';
+import type { Accepted, Input, InputContext } from '../contract.ts';
 import { answerAccepted, answerNone, answerRefused, type Answer } from './answer.ts';
 import { BodyBudget, codingOf, inflate, readBody, type Body } from './body.ts';
 import { createTaker, type Taken, type Taker } from './events.ts';
 import { readHead, type RequestHead } from './request.ts';
 
-/** What became of events and requests, for metrics; called on the hot path. */
-export interface HttpObserver {
-  accepted(events: number): void;
-  /** Once for each refused event, and once for each request refused as a whole. */
-  refused(code: RefusalCode): void;
-  /** A bug: answered with 503, so that the sender tries again. */
-  fault(error: unknown): void;
-}
-
-export interface HttpInputOptions extends HttpInputConfig {
-  readonly accept: Accept;
-  readonly types: AgentConfig['types'];
-  readonly site: string;
-  readonly host: string;
-  readonly clock: Clock;
-  readonly random: RandomSource;
-  readonly observe: HttpObserver;
+export interface HttpInputOptions extends HttpInputConfig, InputContext {
   /** Milliseconds; the defaults are meant for production. */
   readonly limits?: Partial<HttpLimits>;
 }
@@ -45,11 +29,6 @@ export interface HttpLimits {
   readonly close: number;
 }
 
-export interface HttpInput extends AsyncDisposable {
-  /** `http://host:port`, with the port that was given where 0 was asked for. */
-  readonly address: string;
-}
-
 const DEFAULT_LIMITS: HttpLimits = { request: 30_000, headers: 10_000, keepAlive: 72_000, close: 10_000 };
 const MAX_CONNECTIONS = 4096;
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -58,7 +37,7 @@ const RETRY_AFTER = 1;
 const BUDGET = 64 * 2 ** 20;
 
 /** Resolves once the socket is bound. Closing refuses new requests (503), lets those in flight be answered, and ends in `limits.close`. */
-export async function createHttpInput(options: HttpInputOptions): Promise<HttpInput> {
+export async function createHttpInput(options: HttpInputOptions): Promise<Input> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const address = parseAddress(options.listen);
   if (address === null) throw new TypeError(`inputs.http.listen: "${options.listen}" is no host:port`);

@@ -12,6 +12,7 @@ import { uuidGenerator } from '#core/uuid.ts';
 import { runTopology } from '#topology/main.ts';
 import { openDeadLetters } from '../../../consumers/dead/write.ts';
 import { configFor, type Site, startSite, until } from '../../containers.ts';
+import { noInputs } from '../../site-config.ts';
 import { startAgentProcess } from '../../ingest/agent-process.ts';
 import { files, search } from '../sinks.ts';
 import { startCommand } from '../operator-process.ts';
@@ -198,9 +199,12 @@ test('a letter of a log sink goes through the agent of this host as a new event,
 
   const http = { listen: '127.0.0.1:0', level: 'disk', maxBody: 8 * 1024 ** 2, maxEvent: 1024 ** 2 } as const;
   const spool = { ...config.agent.spool, path: join(folder, 'spool') };
-  await using agent = await startAgentProcess({ ...config, agent: { ...config.agent, spool, inputs: { http } } });
+  await using agent = await startAgentProcess({
+    ...config,
+    agent: { ...config.agent, spool, inputs: { ...noInputs, http } },
+  });
   const listen = agent.http.replace('http://', '');
-  const withAgent = { ...config, agent: { ...config.agent, inputs: { http: { ...http, listen } } } };
+  const withAgent = { ...config, agent: { ...config.agent, inputs: { ...noInputs, http: { ...http, listen } } } };
   const done = await dead(withAgent, ['replay'], { code: 'log', yes: true });
   expect(done).toMatchObject({ code: 0, out: expect.stringContaining('files: 1 of 1 letter replayed') as string });
   // Its type is also one of the queue sink's.

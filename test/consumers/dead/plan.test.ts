@@ -3,7 +3,7 @@ import { mendEvent } from '../../../consumers/dead/mend.ts';
 import { planReplay, planText } from '../../../consumers/dead/plan.ts';
 import type { Letter } from '../../../consumers/dead/letters.ts';
 import { historyText, lettersTable, summary, summaryText } from '../../../consumers/dead/texts.ts';
-import { configFor } from '../../site-config.ts';
+import { configFor, noInputs } from '../../site-config.ts';
 import { chicago, east } from '../../topology/sites.ts';
 import { files, search } from '../sinks.ts';
 
@@ -27,7 +27,7 @@ const letterOf = (parts: Partial<Letter>): Letter => ({
 describe('a plan', () => {
   const http = { listen: '127.0.0.1:9880', level: 'disk', maxBody: 1, maxEvent: 1 } as const;
   const sinks = [files, { ...search, home: 'us-east-1' }];
-  const config = configFor([chicago, east], { sinks, agent: { inputs: { http } } });
+  const config = configFor([chicago, east], { sinks, agent: { inputs: { ...noInputs, http } } });
 
   test('sends a letter only to the sink that refused it, at its home, and says what is left out and why', () => {
     const plan = planReplay(

@@ -2,8 +2,8 @@
 import net from 'node:net';
 import { randomFillSync } from 'node:crypto';
 import type { RefusalCode } from '#core/errors.ts';
-import { createHttpInput, type HttpInput, type HttpInputOptions } from '../../../../ingest/inputs/http/http.ts';
-import type { Accept, Accepted } from '../../../../ingest/inputs/contract.ts';
+import { createHttpInput, type HttpInputOptions } from '../../../../ingest/inputs/http/http.ts';
+import type { Accept, Accepted, Input } from '../../../../ingest/inputs/contract.ts';
 import type { EventGroup } from '../../../../ingest/spool/contract.ts';
 import type { Level } from '#core/config/config.ts';
 
@@ -11,7 +11,7 @@ export const IDENTITY = '01890000-0000-7000-8000-000000000000';
 export const NOW = Date.parse('2026-11-23T14:00:00.000Z');
 
 export interface Served extends AsyncDisposable {
-  readonly input: HttpInput;
+  readonly input: Input;
   readonly groups: EventGroup[];
   readonly levels: Level[];
   readonly refused: RefusalCode[];
@@ -74,6 +74,8 @@ export async function serve(
     observe: {
       accepted: (events) => (served.accepted += events),
       refused: (code) => refused.push(code),
+      lost: () => undefined,
+      closed: () => undefined,
       fault: (error) => faults.push(error),
     },
     ...options,
