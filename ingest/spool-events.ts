@@ -54,6 +54,13 @@ export function spoolObserver(telemetry: Telemetry): (event: SpoolEvent) => void
           fields,
           `the cursor of route ${event.route} cannot be read (${event.message}): what is spooled is sent again, and dropped where it was seen`,
         );
+      case 'notes-unreadable':
+        return telemetry.fact(
+          'error',
+          'spool.notes-unreadable',
+          fields,
+          `${event.message}: how far tailed files were read is known only as far as segments are left; lines may come again`,
+        );
       case 'lost':
         return telemetry.fact(
           'error',

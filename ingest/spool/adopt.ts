@@ -1,7 +1,17 @@
 // What is found in a spool folder at start: segments of earlier identities, cursors. Costs a look at each name and header, and a scan of the
 // last segment of each identity that did not close.
-import { decodeCursor, Settled, type Cursor } from './cursor.ts';
-import { errorText, readWholeFile, type Disk, type DiskEntry, type DiskFile } from './disk.ts';
+import { CURSOR_VERSION, decodeCursor, Settled, type Cursor } from './cursor.ts';
+import {
+  errorCode,
+  errorText,
+  isFull,
+  readWholeFile,
+  rewriteFile,
+  syncAll,
+  type Disk,
+  type DiskEntry,
+  type DiskFile,
+} from './disk.ts';
 import {
   checkHeader,
   decodeName,
@@ -14,12 +24,22 @@ import {
   segmentSeed,
   type SegmentName,
 } from './format.ts';
-import { scanSegment } from './segment-reader.ts';
-import type { SegmentTable } from './segments.ts';
+import {
+  decodeNote,
+  decodeNotes,
+  NO_NOTES,
+  Notes,
+  NOTES,
+  NOTES_VERSION,
+  type KnownNotes,
+  type NumberedNote,
+} from './notes.ts';
+import { scanSegment, SegmentReader } from './segment-reader.ts';
+import type { Segment, SegmentTable } from './segments.ts';
 import type { SpoolEvent } from './contract.ts';
 import { uuidTime } from '#core/uuid.ts';
 
-const CURSOR_LIMIT = 64 * 1024 * 1024;
+const FILE_LIMIT = 64 * 1024 * 1024;
 
 /** The folder cannot be used as it is; the message says what to do. */
 class SpoolFormatError extends Error {
@@ -32,13 +52,14 @@ interface Found {
   readonly size: number;
 }
 
-/** Fills the table. Rejects with SpoolFormatError for a folder that a newer waggle wrote, and with what the disk says. */
+/** Fills the table; tells of which segments it is not known whether all of them is synced. Rejects with SpoolFormatError for a folder that a newer waggle wrote, and with what the disk says. */
 export async function adoptSegments(
   disk: Disk,
   folder: string,
   entries: readonly DiskEntry[],
   table: SegmentTable,
-): Promise<void> {
+): Promise<ReadonlySet<Segment>> {
+  const unclosed = new Set<Segment>();
   const found: Found[] = [];
   for (const { name: file, size } of entries) {
     const name = decodeName(file);
@@ -60,6 +81,7 @@ export async function adoptSegments(
       sealed: true,
       unsynced: 0,
       cut: false,
+      noted: 0,
     });
     const opened = await disk.openToRead(`${folder}/${file}`);
     try {
@@ -67,11 +89,89 @@ export async function adoptSegments(
       if (end !== null) continue;
       const closed = await closedAt(opened, segment.seed, size);
       if (closed !== null) segment.last = closed - 1;
-      else await scanSegment(opened, segment);
+      else {
+        unclosed.add(segment);
+        await scanSegment(opened, segment);
+      }
     } finally {
       await opened.close();
     }
   }
+  return unclosed;
+}
+
+/**
+ * What inputs noted: what the file knows, and what stands in the segments that it does not know. Those of a process that was killed are
+ * brought to the disk first: else a loss of power could take the events, after a later note that counts on them.
+ */
+export async function loadNotes(
+  disk: Disk,
+  folder: string,
+  table: SegmentTable,
+  unclosed: ReadonlySet<Segment>,
+  observe: (event: SpoolEvent) => void,
+): Promise<Notes> {
+  const known = await knownNotes(disk, `${folder}/${NOTES}`, observe);
+  const found: NumberedNote[] = [];
+  for (const segment of table.all) {
+    if (segment.name.index < (known.read.get(segment.name.identity) ?? 0)) continue;
+    const file = await disk.openToRead(`${folder}/${segment.file}`);
+    const reader = new SegmentReader(file, segment, {
+      skip: () => true,
+      damaged: () => undefined,
+      unreadable: () => undefined,
+      seen: () => undefined,
+      noted: (bytes) => {
+        const note = decodeNote(bytes);
+        segment.noted = Math.max(segment.noted, note.number);
+        found.push(note);
+      },
+    });
+    try {
+      while (!(await reader.read(Infinity, [])));
+    } finally {
+      await reader.close();
+      await file.close();
+    }
+    if (segment.noted > 0 && unclosed.has(segment)) await secure(disk, folder, segment.file);
+  }
+  const notes = new Notes(known);
+  // Those of identities whose order nobody knows, if the clock was set back.
+  for (const note of found.toSorted((a, b) => a.number - b.number)) notes.settle(note);
+  return notes;
+}
+
+/** Rejects with what the disk says. A full one has no room for a copy; then the file is only synced, which is enough where no sync failed before. */
+async function secure(disk: Disk, folder: string, name: string): Promise<void> {
+  try {
+    await rewriteFile(disk, folder, name);
+  } catch (error) {
+    if (!isFull(errorCode(error))) throw error;
+    const file = await disk.openToRead(`${folder}/${name}`);
+    try {
+      await syncAll(file);
+    } finally {
+      await file.close();
+    }
+    await disk.syncFolder(folder);
+  }
+}
+
+async function knownNotes(disk: Disk, path: string, observe: (event: SpoolEvent) => void): Promise<KnownNotes> {
+  let problem: string;
+  try {
+    const bytes = await readWholeFile(disk, path, FILE_LIMIT);
+    if (bytes === null) return NO_NOTES;
+    const check = decodeNotes(bytes);
+    if (check.kind === 'good') return check.known;
+    if (check.kind === 'newer') throw newer(path, check.version, NOTES_VERSION);
+    problem = check.message;
+  } catch (error) {
+    if (error instanceof SpoolFormatError) throw error;
+    problem = errorText(error);
+  }
+  observe({ kind: 'notes-unreadable', message: `${path}: ${problem}` });
+  return NO_NOTES;
 }
 
 /** An empty one where there is no file, or none that can be read: then everything is sent again. */
@@ -84,11 +184,11 @@ export async function loadCursor(
   const path = `${folder}/${cursorFile(route)}`;
   let problem: string;
   try {
-    const bytes = await readWholeFile(disk, path, CURSOR_LIMIT);
+    const bytes = await readWholeFile(disk, path, FILE_LIMIT);
     if (bytes === null) return new Map();
     const check = decodeCursor(bytes);
     if (check.kind === 'good') return check.cursor;
-    if (check.kind === 'newer') throw newer(path, check.version);
+    if (check.kind === 'newer') throw newer(path, check.version, CURSOR_VERSION);
     problem = check.message;
   } catch (error) {
     if (error instanceof SpoolFormatError) throw error;
@@ -133,9 +233,9 @@ export function matchEnds(cursors: Iterable<Cursor>, table: SegmentTable): void 
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const newer = (path: string, version: number): SpoolFormatError =>
+const newer = (path: string, version: number, known: number): SpoolFormatError =>
   new SpoolFormatError(
-    `${path} has format ${version}, which a newer waggle wrote; this one knows up to ${FORMAT_VERSION}. Run the newer one until the spool is empty, or give this one another folder.`,
+    `${path} has format ${version}, which a newer waggle wrote; this one knows up to ${known}. Run the newer one until the spool is empty, or give this one another folder.`,
   );
 
 /** When it was created; null where the header is damaged, which costs nothing else: the name says the same. */
@@ -143,7 +243,7 @@ async function checkVersion(file: DiskFile, path: string): Promise<number | null
   const bytes = Buffer.alloc(SEGMENT_HEADER);
   const size = await file.read(bytes, SEGMENT_HEADER, 0).catch(() => 0); // an unreadable header is a damaged one
   const check = checkHeader(bytes.subarray(0, size));
-  if (check.kind === 'newer') throw newer(path, check.version);
+  if (check.kind === 'newer') throw newer(path, check.version, FORMAT_VERSION);
   return check.kind === 'good' ? check.created : null;
 }
 

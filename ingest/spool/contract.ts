@@ -8,6 +8,16 @@ export interface EventGroup {
   readonly payload: Buffer;
 }
 
+/**
+ * What an input has to remember with its events, such as how far it has read a file: in the same record as they are, so that no crash parts
+ * them. `value` null forgets the key. Of one key, the next note only once the one before is synced: a loss of power may take the earlier of
+ * two that are under way and leave the later. Notes are this spool's: of several workers, the one whose folder has them must run the input.
+ */
+export interface Note {
+  readonly key: string;
+  readonly value: string | null;
+}
+
 /** Numbers given to one append: `first` to `last` inclusive, of one identity, in the order of the groups. */
 export interface Receipt {
   readonly identity: string;
@@ -124,6 +134,8 @@ export type SpoolEvent =
     }
   /** A cursor file that could not be read: what is spooled is sent again from its beginning. */
   | { readonly kind: 'cursor-unreadable'; readonly route: string; readonly message: string }
+  /** The file of notes cannot be read: those whose segments are gone are lost. */
+  | { readonly kind: 'notes-unreadable'; readonly message: string }
   | { readonly kind: 'removed'; readonly segments: number; readonly bytes: number }
   /** Closing with a disk that takes nothing: so many events of level `memory` are lost. */
   | { readonly kind: 'lost'; readonly events: number };
@@ -133,8 +145,11 @@ export interface Spool extends AsyncDisposable {
   /**
    * All or nothing; gives the numbers at once. Who waits: level `disk` for `synced` (one fdatasync soon), level `memory` for `written` or nothing.
    * A count of lines that does not fit the payload is the caller's fault and not checked.
+   * With a note: one group at most, or none, where the note is all there is to keep; then the receipt's `last` is below its `first`.
    */
-  append(groups: readonly EventGroup[], level: SpoolLevel): Appended;
+  append(groups: readonly EventGroup[], level: SpoolLevel, note?: Note): Appended;
+  /** By key: the values of the notes that are on the disk. */
+  notes(): ReadonlyMap<string, string>;
   /** The one reader of a route named in the options. Throws for another name. */
   reader(route: string): SpoolReader;
   stats(): SpoolStats;

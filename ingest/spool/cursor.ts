@@ -9,7 +9,7 @@ import { crc32 } from 'node:zlib';
 import { countRanges, type NumberRange } from '#core/number-ranges.ts';
 import { NumberSet } from '#core/numbers.ts';
 
-const VERSION = 1;
+export const CURSOR_VERSION = 1;
 
 export class Settled {
   readonly confirmed: NumberSet;
@@ -99,7 +99,7 @@ export function encodeCursor(cursor: ReadonlyMap<string, Settled>): Buffer {
       },
     ]),
   );
-  const json = JSON.stringify({ version: VERSION, identities });
+  const json = JSON.stringify({ version: CURSOR_VERSION, identities });
   return Buffer.from(`${json}\n${crc32(json).toString(16).padStart(8, '0')}\n`);
 }
 
@@ -109,7 +109,7 @@ export function decodeCursor(bytes: Buffer): CursorCheck {
     return { kind: 'damaged', message: 'its checksum does not fit' };
   try {
     const { version, identities } = JSON.parse(json) as CursorJson; // the checksum says that it is ours
-    if (version > VERSION) return { kind: 'newer', version };
+    if (version > CURSOR_VERSION) return { kind: 'newer', version };
     const cursor: Cursor = new Map();
     for (const [identity, { confirmed, quarantined, dropped }] of Object.entries(identities)) {
       const reasons = new Map(Object.entries(dropped).map(([reason, text]) => [reason, NumberSet.decode(text)]));

@@ -47,6 +47,7 @@ export interface SpoolClock {
 }
 
 const PIECE = 4096;
+const COPY = 1024 * 1024;
 
 /** Another process has the spool folder. */
 export class SpoolLockedError extends Error {
@@ -91,6 +92,33 @@ export async function replaceFile(disk: Disk, folder: string, name: string, byte
   } catch (error) {
     await disk.unlink(temporary).catch(() => undefined);
     throw error;
+  }
+  await disk.syncFolder(folder);
+}
+
+/** The same bytes in a new file of the same name, on the disk for good once it resolves: whatever an fdatasync of the old one failed to keep. */
+export async function rewriteFile(disk: Disk, folder: string, name: string): Promise<void> {
+  const temporary = `${folder}/${name}.tmp`;
+  await disk.unlink(temporary).catch(() => undefined); // left by a crash, or not there
+  const source = await disk.openToRead(`${folder}/${name}`);
+  try {
+    const target = await disk.create(temporary);
+    try {
+      const piece = Buffer.allocUnsafe(COPY);
+      for (let at = 0, got = COPY; got === COPY; at += got) {
+        got = await source.read(piece, COPY, at);
+        await writeAll(target, piece.subarray(0, got), at);
+      }
+      await syncAll(target);
+    } finally {
+      await target.close();
+    }
+    await disk.rename(temporary, `${folder}/${name}`);
+  } catch (error) {
+    await disk.unlink(temporary).catch(() => undefined);
+    throw error;
+  } finally {
+    await source.close();
   }
   await disk.syncFolder(folder);
 }

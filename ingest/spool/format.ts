@@ -3,16 +3,17 @@
 //   name     = identity ".p" partition "." index ".e" first ".seg"     index: 6 digits or more, ascending in an identity; first: 16 digits
 //   segment  = header *record
 //   header   = magic(8) version(u16) reserved(u16) partition(u32) index(u32) reserved(u32) first(u48) created(u48) identity(16) reserved(8) crc(u32)
-//   record   = marker(4) crc(u32) payload-length(u32) count(u32) first(u48) time(u48) kind(u8) type-length(u8) type payload
+//   record   = marker(4) crc(u32) length(u32) count(u32) first(u48) time(u48) kind(u8) type-length(u8) type [note-length(u32) note] payload
 //
 // All integers are little-endian, times are Unix milliseconds. The header's crc covers what stands before it; a record's crc covers all
 // that stands after it and starts from the segment's seed, which is the crc of the segment's identity and index: bytes that another
 // segment left on the disk never pass. The name says all that is needed to read the records, so that a damaged header costs nothing.
 // The marker holds bytes that UTF-8 never does, so that a search for the next record cannot be led astray by a payload.
-// Kind 1 is events (`first` numbers its first line); kind 2 is the end, of a clean close: `first` is the number that would have come next.
+// Kind 1 is events (`first` numbers its first line); kind 2 is the end, of a clean close: `first` is the number that would have come next;
+// kind 3 (from version 2 on) is events with an input's note (notes.ts), and may be of no events. `length` is that of all behind the type.
 import { crc32 } from 'node:zlib';
 
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 export const SEGMENT_HEADER = 64;
 export const RECORD_HEADER = 30;
 const MAX_TYPE = 200;
@@ -20,6 +21,8 @@ const MAX_TYPE = 200;
 const MAX_PAYLOAD = 256 * 1024 * 1024;
 export const KIND_EVENTS = 1;
 export const KIND_END = 2;
+export const KIND_NOTED = 3;
+export const NOTE_LENGTH = 4;
 
 const MAGIC = Buffer.from('\xffWAGGLE\n', 'latin1');
 const MARKER = Buffer.from([0xff, 0x57, 0xfe, 0x00]);
@@ -51,6 +54,10 @@ export interface RecordView {
   count: number;
   time: number;
   typeStart: number;
+  typeEnd: number;
+  /** Start and end of the note; equal where there is none. */
+  noteStart: number;
+  noteEnd: number;
   payloadStart: number;
 }
 
@@ -61,6 +68,9 @@ export const newRecordView = (): RecordView => ({
   count: 0,
   time: 0,
   typeStart: 0,
+  typeEnd: 0,
+  noteStart: 0,
+  noteEnd: 0,
   payloadStart: 0,
 });
 
@@ -165,7 +175,8 @@ export function decodeRecord(
   const length = bytes.readUInt32LE(at + 8);
   const typeLength = bytes[at + 29] as number; // the head is within the bytes
   const kind = bytes[at + 28];
-  if (length > MAX_PAYLOAD || typeLength > MAX_TYPE || (kind !== KIND_EVENTS && kind !== KIND_END)) return 'bad';
+  if (length > MAX_PAYLOAD || typeLength > MAX_TYPE || kind === undefined || kind < KIND_EVENTS || kind > KIND_NOTED)
+    return 'bad';
   const size = RECORD_HEADER + typeLength + length;
   view.size = size;
   if (end - at < size) return 'short';
@@ -175,7 +186,14 @@ export function decodeRecord(
   view.first = bytes.readUIntLE(at + 16, 6);
   view.time = bytes.readUIntLE(at + 22, 6);
   view.typeStart = at + RECORD_HEADER;
-  view.payloadStart = at + RECORD_HEADER + typeLength;
+  view.typeEnd = at + RECORD_HEADER + typeLength;
+  view.noteStart = view.noteEnd = view.payloadStart = view.typeEnd;
+  if (kind === KIND_NOTED) {
+    view.noteStart += NOTE_LENGTH;
+    view.noteEnd = view.noteStart + (length < NOTE_LENGTH ? length : bytes.readUInt32LE(view.typeEnd));
+    if (view.noteEnd > at + size) return 'bad';
+    view.payloadStart = view.noteEnd;
+  }
   return 'good';
 }
 

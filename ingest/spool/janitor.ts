@@ -1,13 +1,15 @@
 // Keeps the cursor files near the truth, moves damaged bytes to quarantine, and removes the segments that nobody needs any more.
 //
 // Invariants
-// 1. A segment is removed only when cursor files that say that every route has passed it are on the disk, their folder synced.
+// 1. A segment is removed only when cursor files that say that every route has passed it are on the disk, their folder synced, and so is
+//    a file that knows its notes.
 // 2. Numbers count as quarantined only when their bytes are in the quarantine folder, synced: until then their segment stays.
 // 3. One run at a time; what fails is tried again by timer.
 import type { SpoolEvent } from './contract.ts';
 import { cursorFile } from './adopt.ts';
 import { encodeCursor } from './cursor.ts';
 import { errorCode, errorText, isFull, replaceFile, type Disk, type SpoolClock } from './disk.ts';
+import { NOTES, type Notes } from './notes.ts';
 import { quarantine } from './quarantine.ts';
 import type { Reserve } from './reserve.ts';
 import type { Route } from './route.ts';
@@ -31,6 +33,7 @@ export interface JanitorOptions {
   readonly segment: number;
   /** Whether place is still short; asked after each run. */
   readonly crowded: () => boolean;
+  readonly notes: Notes;
   readonly observe: (event: SpoolEvent) => void;
 }
 
@@ -45,6 +48,8 @@ export class Janitor {
   /** Segments that every route has passed, as the cursor files on the disk say. */
   readonly #passed = new Set<Segment>();
   #passedBytes = 0;
+  /** Segments were sealed that the file of notes does not know. */
+  #notesDue = false;
   /** Removed, but the folder is not synced. */
   #unlinked = false;
   #running: Promise<void> | null = null;
@@ -78,6 +83,12 @@ export class Janitor {
     this.#later(this.#wantRoom ? ROOM_EVERY : WRITE_EVERY);
   }
 
+  /** A segment was begun: a start shall not have to read those before it. */
+  rolled(): void {
+    this.#notesDue = true;
+    this.#later(this.#wantRoom ? ROOM_EVERY : WRITE_EVERY);
+  }
+
   /** An append found no room. */
   needRoom(): void {
     if (this.#wantRoom) return;
@@ -102,6 +113,7 @@ export class Janitor {
   }
 
   async close(): Promise<void> {
+    this.#notesDue ||= this.#options.notes.synced > this.#options.notes.stored;
     await this.run();
     this.#closed = true;
     this.#cancel?.();
@@ -130,6 +142,7 @@ export class Janitor {
         if (full) await this.#remove(full);
         await this.#quarantine();
         if (wantRoom) await this.#sealSettled();
+        await this.#writeNotes();
         await this.#writeCursors();
         await this.#remove(full);
         this.#wantRoom = this.#options.crowded();
@@ -197,13 +210,28 @@ export class Janitor {
     if (this.#routes.every((route) => route.settled(open.name.identity).prefix >= open.last)) await this.#writer.seal();
   }
 
+  async #writeNotes(): Promise<void> {
+    const { disk, folder, table, notes } = this.#options;
+    if (!this.#notesDue) return;
+    this.#notesDue = false;
+    const { bytes, stored } = notes.encode(table);
+    try {
+      await replaceFile(disk, folder, NOTES, bytes);
+    } catch (error) {
+      this.#notesDue = true;
+      throw error;
+    }
+    stored();
+  }
+
   async #writeCursors(): Promise<void> {
-    const { disk, folder, table } = this.#options;
+    const { disk, folder, table, notes } = this.#options;
     // What is passed now is what the files will say. A segment that failed is as far as anybody knows the only place of what was written
     // to it and answered as written, until that is synced elsewhere.
     const lasts = table.lasts();
     const passed = table.all.filter(
       (segment) =>
+        segment.noted <= notes.stored &&
         segment.unsynced <= (lasts.get(segment.name.identity) ?? 0) &&
         this.#routes.every((route) => route.passed(segment)),
     );

@@ -31,6 +31,7 @@ export async function createSegment({ disk, folder, clock, table }: Place, home:
     sealed: false,
     unsynced: 0,
     cut: false,
+    noted: 0,
   });
 }
 

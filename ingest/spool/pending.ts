@@ -1,5 +1,6 @@
 // What was appended and is not synced yet, in the order of its numbers: waiting, being written, written.
 import type { Synced } from './contract.ts';
+import type { NumberedNote } from './notes.ts';
 import type { Home, WriteGroup } from './write-group.ts';
 
 const GROUP_BYTES = 4 * 1024 * 1024;
@@ -72,20 +73,22 @@ export class Pending {
     this.#writing = [];
   }
 
-  /** What was written is synced. Tells its waiters only when `settled` was told how much it was, and up to which number. */
-  synced(settled: (events: number, bytes: number, last: number) => void): void {
+  /** What was written is synced. Tells its waiters only when `settled` was told how much it was, and up to which number, with which notes. */
+  synced(settled: (events: number, bytes: number, last: number, notes: readonly NumberedNote[]) => void): void {
     const groups = this.#written;
     this.#written = [];
     let events = 0;
     let bytes = 0;
     let last = 0;
+    const notes: NumberedNote[] = [];
     for (const group of groups) {
       events += group.events;
       bytes += group.bytes;
       last = group.last;
+      notes.push(...group.notes);
     }
     this.grew(-bytes, -events);
-    settled(events, bytes, last);
+    settled(events, bytes, last, notes);
     for (const group of groups) {
       group.synced.resolve(SYNCED);
       group.release();

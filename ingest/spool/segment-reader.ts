@@ -1,5 +1,5 @@
 // Reads one segment in large chunks, checks every record, and goes on behind damage at the next good record.
-import { decodeRecord, findMarker, KIND_EVENTS, newRecordView, RECORD_HEADER, SEGMENT_HEADER } from './format.ts';
+import { decodeRecord, findMarker, KIND_END, newRecordView, RECORD_HEADER, SEGMENT_HEADER } from './format.ts';
 import type { SpoolRecord } from './contract.ts';
 import type { DiskFile } from './disk.ts';
 import type { Segment } from './segments.ts';
@@ -28,6 +28,8 @@ export interface SegmentReaderOptions {
   readonly unreadable: (error: unknown) => void;
   /** Told of each record that is handed out. */
   readonly seen: (record: SpoolRecord, time: number) => void;
+  /** Told of each note, whether or not its record is handed out; the bytes are good during the call. */
+  readonly noted?: (note: Buffer) => void;
 }
 
 /** Invariant: all records below `#at` were handed out, skipped or reported as damaged; `expected` is the number that should come next. */
@@ -121,7 +123,7 @@ export class SegmentReader {
         at = next !== -1 ? next : this.#base + stop >= end ? stop : Math.max(at + 1, stop - 3);
         continue;
       }
-      if (view.kind === KIND_EVENTS) {
+      if (view.kind !== KIND_END) {
         const lastOfRecord = view.first + view.count - 1;
         if (sealed && lastOfRecord > last) {
           // Written again to the segment after this one, since this file failed.
@@ -132,7 +134,8 @@ export class SegmentReader {
         if (view.first !== this.#expected || this.#damageFrom !== -1) this.#report(this.#at, view.first - 1);
         this.#expected = lastOfRecord + 1;
         this.#lastGood = lastOfRecord;
-        if (!this.#options.skip(view.first, lastOfRecord)) {
+        if (view.noteEnd > view.noteStart) this.#options.noted?.(chunk.subarray(view.noteStart, view.noteEnd));
+        if (view.count > 0 && !this.#options.skip(view.first, lastOfRecord)) {
           const record = this.#record(chunk, at);
           out.push(record);
           this.#options.seen(record, view.time);
@@ -155,7 +158,7 @@ export class SegmentReader {
       partition,
       first: view.first,
       count: view.count,
-      type: chunk.toString('latin1', view.typeStart, view.payloadStart),
+      type: chunk.toString('latin1', view.typeStart, view.typeEnd),
       payload: chunk.subarray(view.payloadStart, at + view.size),
     };
   }

@@ -21,6 +21,8 @@ export interface Segment {
   unsynced: number;
   /** Bytes follow its last good record that are not in the quarantine folder yet. It was the last segment of a process that did not close, so they are a torn write or a damaged record. */
   cut: boolean;
+  /** The highest number of a note in it; 0 where it has none. */
+  noted: number;
 }
 
 /** Synced bytes, new segments: who reads listens here. */

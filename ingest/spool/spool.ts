@@ -1,9 +1,10 @@
 // The spool of an agent: a folder of segments, a writer, and a reader for each route. Data flows from `append` to the writer's groups, the
 // segments, the routes, and by the janitor out of the folder again.
 import { uuidv7 } from '#core/uuid.ts';
-import { adoptSegments, loadCursor, matchCursor, matchEnds } from './adopt.ts';
+import { adoptSegments, loadCursor, loadNotes, matchCursor, matchEnds } from './adopt.ts';
 import type {
   EventGroup,
+  Note,
   Refusal,
   Spool,
   SpoolEvent,
@@ -15,6 +16,7 @@ import type {
 import { errorText, type Disk, type SpoolClock } from './disk.ts';
 import { Janitor } from './janitor.ts';
 import { Limit } from './limit.ts';
+import type { Notes } from './notes.ts';
 import { Reserve, RESERVE } from './reserve.ts';
 import { Route } from './route.ts';
 import { isEmpty, SegmentTable } from './segments.ts';
@@ -67,7 +69,8 @@ async function openLocked(options: SpoolOptions, lock: AsyncDisposable): Promise
   const table = new SegmentTable();
   const reserve = new Reserve(disk, path, Math.min(RESERVE_BYTES, Math.floor(options.max / 16)), observe);
   for (const { name, size } of entries) if (name === RESERVE) reserve.found(size);
-  await adoptSegments(disk, path, entries, table);
+  const unclosed = await adoptSegments(disk, path, entries, table);
+  const notes = await loadNotes(disk, path, table, unclosed, observe);
   const cursors = new Map<string, Awaited<ReturnType<typeof loadCursor>>>();
   for (const route of options.routes) {
     const cursor = await loadCursor(disk, path, route, observe);
@@ -75,7 +78,7 @@ async function openLocked(options: SpoolOptions, lock: AsyncDisposable): Promise
     cursors.set(route, cursor);
   }
   matchEnds(cursors.values(), table);
-  const spool = new FolderSpool(options, table, reserve, lock, cursors);
+  const spool = new FolderSpool(options, table, reserve, lock, cursors, notes);
   if (!(await reserve.restore())) spool.hold();
   return spool;
 }
@@ -89,6 +92,7 @@ class FolderSpool implements Spool {
   readonly #writer: Writer;
   readonly #janitor: Janitor;
   readonly #limit: Limit;
+  readonly #notes: Notes;
   #closed: Promise<void> | null = null;
 
   constructor(
@@ -97,10 +101,12 @@ class FolderSpool implements Spool {
     reserve: Reserve,
     lock: AsyncDisposable,
     cursors: ReadonlyMap<string, Route['cursor']>,
+    notes: Notes,
   ) {
     const { disk, path: folder, clock, observe, max, keep } = options;
     const segment = Math.min(options.segment, Math.floor(max / 4));
     this.#options = options;
+    this.#notes = notes;
     this.#limit = new Limit({
       max,
       segment,
@@ -142,10 +148,14 @@ class FolderSpool implements Spool {
       table,
       reserve,
       segment,
-      observe,
+      observe: (event) => {
+        if (event.kind === 'rolled') this.#janitor.rolled();
+        observe(event);
+      },
       newIdentity: () => this.#newIdentity(),
       room: (bytes) => this.#room(bytes),
       makeRoom: () => this.#janitor.makeRoom(),
+      notes,
     });
     this.#janitor = new Janitor(
       {
@@ -159,6 +169,7 @@ class FolderSpool implements Spool {
         segment,
         observe,
         crowded: () => this.#crowded(),
+        notes,
       },
       this.#routes,
       this.#writer,
@@ -181,14 +192,19 @@ class FolderSpool implements Spool {
     });
     // Removes what the last process had not removed yet.
     for (const route of this.#routes) this.#janitor.changed(route);
+    if (adopted > 0) this.#janitor.rolled();
   }
 
   hold(): void {
     this.#writer.hold('ENOSPC', 'there is no room for the reserve');
   }
 
-  append(groups: readonly EventGroup[], level: SpoolLevel): Appended {
-    return this.#writer.append(groups, level);
+  append(groups: readonly EventGroup[], level: SpoolLevel, note?: Note): Appended {
+    return this.#writer.append(groups, level, note);
+  }
+
+  notes(): ReadonlyMap<string, string> {
+    return this.#notes.values;
   }
 
   reader(route: string): SpoolReader {

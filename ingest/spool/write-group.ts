@@ -1,7 +1,17 @@
 // The appends that one write takes to the disk, as the bytes of their records. Pure but for its buffers.
-import { encodeRecordHead, extendRecord, KIND_EVENTS, RECORD_HEADER, sealRecord, SEGMENT_HEADER } from './format.ts';
-import type { EventGroup, Synced } from './contract.ts';
+import {
+  encodeRecordHead,
+  extendRecord,
+  KIND_EVENTS,
+  KIND_NOTED,
+  NOTE_LENGTH,
+  RECORD_HEADER,
+  sealRecord,
+  SEGMENT_HEADER,
+} from './format.ts';
+import type { EventGroup, Note, Synced } from './contract.ts';
 import type { DiskFile } from './disk.ts';
+import { encodeNote, type NumberedNote } from './notes.ts';
 import type { Segment } from './segments.ts';
 
 /** A record takes further events of its type up to so many and so much, so that the publisher can send it as one message. */
@@ -67,6 +77,7 @@ export class WriteGroup {
   #buffer: Buffer;
   #used = 0;
   readonly #pool: BufferPool;
+  readonly notes: NumberedNote[] = [];
   /** The last record, which may take more. */
   #record = -1;
   #type = '';
@@ -123,6 +134,22 @@ export class WriteGroup {
     this.#events += count;
   }
 
+  /** A record of its own, so that its events and the note share a checksum. */
+  addNoted(part: EventGroup | null, note: NumberedNote, time: number): void {
+    const { type, count, payload } = part ?? { type: '', count: 0, payload: EMPTY };
+    const bytes = encodeNote(note);
+    const length = NOTE_LENGTH + bytes.length + payload.length;
+    this.#reserve(RECORD_HEADER + type.length + length);
+    const first = this.first + this.#events;
+    let at = encodeRecordHead(this.#buffer, this.#used, KIND_NOTED, type, count, length, first, time);
+    at = this.#buffer.writeUInt32LE(bytes.length, at);
+    at += bytes.copy(this.#buffer, at);
+    this.#used = at + payload.copy(this.#buffer, at);
+    this.#events += count;
+    this.#record = -1;
+    this.notes.push(note);
+  }
+
   /** The bytes for this segment. May be asked again for another one. */
   seal(seed: number): Buffer {
     this.sealed = true;
@@ -150,13 +177,21 @@ const EMPTY = Buffer.alloc(0);
 /** At most so many bytes on the disk. */
 const groupBytes = (type: string, payload: Buffer): number => RECORD_HEADER + type.length + payload.length;
 
-export function sizeOf(groups: readonly EventGroup[]): { readonly bytes: number; readonly events: number } {
-  let bytes = 0;
+/** Of a note, at most so many bytes: its number, the escapes of its texts, and a record. */
+const noteBytes = ({ key, value }: Note): number => RECORD_HEADER + 64 + 6 * (key.length + (value?.length ?? 0));
+
+export function sizeOf(
+  groups: readonly EventGroup[],
+  note?: Note,
+): { readonly bytes: number; readonly events: number } {
+  let bytes = note === undefined ? 0 : noteBytes(note);
   let events = 0;
   for (const { type, payload, count } of groups) {
     bytes += groupBytes(type, payload);
     events += count;
   }
+  if (note === undefined && events === 0) throw new RangeError('spool: an append of no events');
+  if (note !== undefined && groups.length > 1) throw new RangeError('spool: a note of several groups');
   return { bytes, events };
 }
 

@@ -3,8 +3,7 @@
 // Invariants
 // 1. A number means one event. Numbers are given in memory, ascending, and stay bound to the bytes of their events there until these are
 //    synced; whatever fails, the same bytes are written under the same numbers. A process that ends takes its identity with it, so that
-//    nobody can give a number twice. (The alternative, to skip what is in doubt, would also be right, since receivers never wait for a gap;
-//    but then the spool could not tell a skipped number from one that damage took.)
+//    nobody can give a number twice. (To skip what is in doubt would also be right, but looks like numbers that damage took.)
 // 2. After an error of open, write, sync or sync of the folder the file is never touched again: an fdatasync that failed may drop the pages and
 //    succeed the next time. What was not synced goes to a new segment, which is named after its first number, and readers take nothing
 //    from that number on out of the old one, so that a copy of it that did reach the disk is not read twice.
@@ -12,10 +11,11 @@
 // 4. Groups reach the disk in the order of their numbers; a segment is begun only when everything before it is synced.
 // 5. After a second failure in a row those who wait are told `failed`; their bytes stay, and are tried again by timer. Appends are refused then,
 //    and until the reserve (room that a full disk is relieved by) is back, so that what is in memory is bounded.
-import type { Appended, EventGroup, Receipt, SpoolEvent, SpoolLevel } from './contract.ts';
+import type { Appended, EventGroup, Note, Receipt, SpoolEvent, SpoolLevel } from './contract.ts';
 import { errorCode, errorText, isFull, type Disk, type SpoolClock } from './disk.ts';
 import { encodeHeader, SEGMENT_HEADER } from './format.ts';
 import { createSegment, endSegment } from './open-segment.ts';
+import type { Notes } from './notes.ts';
 import { Outage, type Down } from './outage.ts';
 import { Pending } from './pending.ts';
 import { refusalOf } from './refusal.ts';
@@ -23,8 +23,7 @@ import type { Reserve } from './reserve.ts';
 import type { SegmentTable } from './segments.ts';
 import { BufferPool, isOld, newHome, sizeOf, WriteGroup, type Home, type Identity } from './write-group.ts';
 
-/** `memory` promises a sync within 100 ms; the sync itself takes some of it. */
-const SYNC_WITHIN = 50;
+const SYNC_WITHIN = 50; // `memory` promises a sync within 100 ms; the sync itself takes some of it
 
 export interface WriterOptions {
   readonly disk: Disk;
@@ -39,6 +38,7 @@ export interface WriterOptions {
   readonly room: (bytes: number) => boolean;
   /** The disk is full: removes what may go, and tells whether that was anything. Never rejects. */
   readonly makeRoom: () => Promise<boolean>;
+  readonly notes: Notes;
   readonly observe: (event: SpoolEvent) => void;
 }
 
@@ -84,9 +84,8 @@ export class Writer {
     return this.#outage.down;
   }
 
-  append(groups: readonly EventGroup[], level: SpoolLevel): Appended {
-    const { bytes, events } = sizeOf(groups);
-    if (events === 0) throw new RangeError('spool: an append of no events');
+  append(groups: readonly EventGroup[], level: SpoolLevel, note?: Note): Appended {
+    const { bytes, events } = sizeOf(groups, note);
     const refusal = refusalOf(bytes, this.#pending.bytes, this.#closing, this.down, this.#options.room);
     if (refusal) return refusal;
     const group = this.#groupFor(bytes);
@@ -94,7 +93,8 @@ export class Writer {
     const receipt: Receipt = { identity: identity.id, first: identity.next, last: identity.next + events - 1 };
     const before = group.bytes;
     const now = this.#options.clock.now();
-    for (const part of groups) if (part.count > 0) group.add(part, now);
+    if (note !== undefined) group.addNoted(groups[0] ?? null, this.#options.notes.number(note), now);
+    else for (const part of groups) if (part.count > 0) group.add(part, now);
     identity.next += events;
     group.home.planned += group.bytes - before;
     this.#pending.grew(group.bytes - before, events);
@@ -107,7 +107,7 @@ export class Writer {
   /** Ends the open segment, so that it may go. Does nothing while something is pending. */
   async seal(): Promise<void> {
     const home = this.#open;
-    if (this.#busy || !home || this.#pending.events > 0 || this.down) return;
+    if (this.#busy || !home || this.#pending.bytes > 0 || this.down) return;
     this.#leave(home);
     if (this.#home === home) this.#home = this.#nextHome();
     await home.file?.close().catch(() => undefined); // all of it is synced
@@ -117,7 +117,7 @@ export class Writer {
   hold(code: string, cause: string): void {
     this.#outage.begin(code, cause);
     // What is pending goes on; after it the reserve is tried for.
-    if (this.#pending.events === 0 && !this.#busy) this.#retryLater();
+    if (this.#pending.bytes === 0 && !this.#busy) this.#retryLater();
   }
 
   /** Events of this identity are not synced yet. */
@@ -128,7 +128,7 @@ export class Writer {
   /** Syncs what there is, as far as the disk takes it; tells how many events it did not take. */
   async close(): Promise<number> {
     this.#closing = true;
-    if (this.#pending.events > 0) {
+    if (this.#pending.bytes > 0) {
       this.#drained = Promise.withResolvers<void>();
       this.#due = true;
       this.retryNow();
@@ -137,7 +137,7 @@ export class Writer {
     }
     this.#outage.stopWaiting();
     this.#cancelSync?.();
-    if (this.#open && this.#pending.events === 0) await endSegment(this.#options, this.#open);
+    if (this.#open && this.#pending.bytes === 0) await endSegment(this.#options, this.#open);
     this.#open = null;
     return this.#pending.events;
   }
@@ -290,7 +290,9 @@ export class Writer {
     this.#cancelSync = null;
     this.#due = this.#closing;
     this.#strikes = 0;
-    this.#pending.synced((events, bytes, last) => {
+    this.#pending.synced((events, bytes, last, notes) => {
+      for (const note of notes) this.#options.notes.settle(note);
+      segment.noted = Math.max(segment.noted, notes.at(-1)?.number ?? 0);
       segment.last = last;
       segment.durable = segment.size;
       this.#options.observe({ kind: 'synced', events, bytes, milliseconds: this.#options.clock.tick() - started });

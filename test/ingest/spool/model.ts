@@ -6,6 +6,8 @@ import { microtasks, seeded, World, type Crash, type Flaws, type Random } from '
 
 export type Action =
   | { readonly kind: 'append'; readonly level: 'disk' | 'memory'; readonly types: readonly number[] }
+  /** The next lines of a file, with how far it has been read: as the tail input does, one append under way for each file. */
+  | { readonly kind: 'tail'; readonly file: number; readonly lines: number }
   | { readonly kind: 'steps'; readonly count: number }
   | { readonly kind: 'time'; readonly milliseconds: number }
   | { readonly kind: 'read' }
@@ -18,7 +20,7 @@ export type Action =
   | { readonly kind: 'corrupt'; readonly file: number; readonly at: number; readonly length: number };
 
 const FOLDER = '/spool';
-const TYPES = ['a', 'checkin.created', 'b.c'];
+const TYPES = ['a', 'checkin.created', 'b.c', 'app.log'];
 
 export class Model {
   readonly world: World;
@@ -40,6 +42,10 @@ export class Model {
   #reader: SpoolReader | null = null;
   #events = 0;
   #quarantinedEvents = 0;
+  /** By file: the line to read next, and whether an append of it is under way. */
+  #files = new Map<string, { next: number; busy: boolean }>();
+  /** The number under which each line of a file came out. */
+  readonly #lines = new Map<string, string>();
   readonly facts: SpoolEvent[] = [];
 
   constructor(seed: number, flaws?: Flaws) {
@@ -108,6 +114,9 @@ export class Model {
     this.#delivered = new Set();
     this.#written.clear();
     this.#unconfirmed = [];
+    this.#files = new Map(
+      Array.from(this.#spool.notes(), ([file, next]) => [file, { next: Number(next), busy: false }]),
+    );
   }
 
   async act(action: Action): Promise<void> {
@@ -121,6 +130,8 @@ export class Model {
     switch (action.kind) {
       case 'append':
         return this.#append(action.level, action.types);
+      case 'tail':
+        return this.#tail(`/logs/${action.file}`, action.lines);
       case 'steps':
         for (let i = 0; i < action.count && world.crashed === null; i++) await world.step();
         return undefined;
@@ -158,7 +169,7 @@ export class Model {
       const lines = Array.from({ length: 1 + (at % 3) }, () => `{"n":${++this.#events}}`);
       texts.push(...lines);
       groups.push({
-        type: TYPES[at % TYPES.length] ?? 'a',
+        type: TYPES[at % 3] ?? 'a',
         count: lines.length,
         payload: Buffer.from(lines.map((line) => `${line}\n`).join('')),
       });
@@ -175,6 +186,34 @@ export class Model {
     }
     void this.#owe(appended.synced, keys);
     void this.#note(appended.written, keys);
+  }
+
+  #tail(path: string, count: number): void {
+    const file = this.#files.get(path) ?? { next: 1, busy: false };
+    this.#files.set(path, file);
+    if (file.busy) return;
+    const lines = Array.from({ length: count }, (_, i) => `{"file":"${path}","line":${file.next + i}}`);
+    const payload = Buffer.from(lines.map((line) => `${line}\n`).join(''));
+    const note = { key: path, value: String(file.next + count) };
+    const groups = count === 0 ? [] : [{ type: 'app.log', count, payload }];
+    const appended = this.spool.append(groups, 'memory', note);
+    if (appended.kind === 'refused') return;
+    const { identity, first } = appended.receipt;
+    const keys = lines.map((_, i) => `${identity}:${first + i}`);
+    for (const [i, key] of keys.entries()) this.#meaning.set(key, lines[i] ?? '');
+    file.next += count;
+    file.busy = true;
+    void this.#owe(appended.synced, keys);
+    void appended.synced.then((synced) => void (file.busy = synced.kind === 'failed'));
+    void this.#note(appended.written, keys);
+  }
+
+  /** No line under two numbers; and every line up to the note is somewhere. */
+  #checkLines(): void {
+    for (const [path, next] of this.spool.notes())
+      for (let line = 1; line < Number(next); line++)
+        if (!this.#lines.has(`{"file":"${path}","line":${line}}`))
+          throw new Error(`line ${line} of ${path} was skipped`);
   }
 
   async #owe(promise: Promise<Synced>, keys: readonly string[]): Promise<void> {
@@ -210,6 +249,10 @@ export class Model {
           throw new Error(`${key} is ${lines[i]}, and was ${this.#meaning.get(key)}`);
         if (this.#delivered.has(key)) throw new Error(`${key} was read twice`);
         this.#delivered.add(key);
+        const line = lines[i] ?? '';
+        if (line.startsWith('{"file"') && (this.#lines.get(line) ?? key) !== key)
+          throw new Error(`${line} is ${key}, and was ${this.#lines.get(line)}`);
+        this.#lines.set(line, key);
       }
       this.#unconfirmed.push({ identity, first, count });
     }
@@ -297,6 +340,7 @@ export class Model {
         throw new Error(`${key} (${this.#meaning.get(key)}) was acknowledged and is lost`);
     }
     this.balance();
+    if (!this.#anyDamage) this.#checkLines();
     this.confirm(1);
     for (let i = 0; i < 200 && !(this.#settled() && this.world.idle); i++) {
       await this.world.advance(500);

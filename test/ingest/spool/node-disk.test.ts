@@ -125,7 +125,7 @@ describe('the spool on a real disk', () => {
     await writeFile(join(folder, name), bytes);
     const before = await readdir(folder);
     const opening = openSpool(spoolOptions(folder));
-    await expect(opening).rejects.toThrow(`${name} has format 7, which a newer waggle wrote; this one knows up to 1.`);
+    await expect(opening).rejects.toThrow(`${name} has format 7, which a newer waggle wrote; this one knows up to 2.`);
     await expect(opening).rejects.toThrow(
       'Run the newer one until the spool is empty, or give this one another folder.',
     );

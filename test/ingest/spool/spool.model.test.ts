@@ -9,6 +9,11 @@ const append = fc.record({
   level: fc.constantFrom('disk' as const, 'disk' as const, 'memory' as const),
   types: fc.array(fc.nat(8), { minLength: 1, maxLength: 4 }),
 });
+const tail = fc.record({
+  kind: fc.constant('tail' as const),
+  file: fc.nat(2),
+  lines: fc.constantFrom(0, 1, 2, 5),
+});
 const steps = fc.record({ kind: fc.constant('steps' as const), count: fc.integer({ min: 1, max: 12 }) });
 const time = fc.record({ kind: fc.constant('time' as const), milliseconds: fc.constantFrom(10, 60, 1200, 90_000_000) });
 const read = fc.constant({ kind: 'read' as const });
@@ -34,6 +39,7 @@ const corrupt = fc.record({
 
 const usual = [
   { weight: 8, arbitrary: append },
+  { weight: 5, arbitrary: tail },
   { weight: 8, arbitrary: steps },
   { weight: 3, arbitrary: time },
   { weight: 3, arbitrary: read },
@@ -74,6 +80,7 @@ describe('the spool on a disk that fails', () => {
   // One schedule of everything, met by each fault at each of its calls of the disk.
   const story: readonly Action[] = Array.from({ length: 6 }, (_, round): Action[] => [
     { kind: 'append', level: round % 3 === 0 ? 'memory' : 'disk', types: [2, 5, 8, round] },
+    { kind: 'tail', file: round % 2, lines: round },
     { kind: 'steps', count: 3 },
     { kind: 'append', level: 'disk', types: [round] },
     { kind: 'steps', count: 6 },
