@@ -29,6 +29,9 @@ const DEAD_REASONS = ['invalid', 'forgotten', 'rejected', 'unencodable'] as cons
 const RESOLUTIONS = ['replayed', 'discarded'] as const;
 const CONTENTS = ['event', 'batch', 'message'] as const;
 
+/** The sink that Bee is in its letters: what it rejected. No sink may be called so. */
+export const BEE_SINK = 'bee';
+
 export type DeadReason = (typeof DEAD_REASONS)[number];
 export type DeadContent = (typeof CONTENTS)[number];
 export type ResolutionReason = (typeof RESOLUTIONS)[number];
@@ -147,6 +150,24 @@ export function encodeResolution(resolution: Resolution): RecordMessage {
     upto: String(resolution.upto),
   };
   return { headers, body: Buffer.alloc(0) };
+}
+
+/** A letter's message as a line of JSON, for a spool: the body is text. Without a line feed. */
+export function recordLine({ headers, body }: RecordMessage): string {
+  return JSON.stringify({ headers, body: body.toString() });
+}
+
+/** What `recordLine` wrote, with its line feed or without; null for anything else. */
+export function readRecordLine(line: Buffer): RecordMessage | null {
+  try {
+    const value = JSON.parse(line.toString()) as { readonly headers?: unknown; readonly body?: unknown } | null;
+    const { headers, body } = value ?? {};
+    if (typeof headers !== 'object' || headers === null || typeof body !== 'string') return null;
+    if (Object.values(headers).some((text) => typeof text !== 'string')) return null;
+    return { headers: headers as Record<string, string>, body: Buffer.from(body) };
+  } catch {
+    return null;
+  }
 }
 
 /** Total: whatever lies in the stream is a record. Never throws. What is no resolution of ours is shown, as a letter. */

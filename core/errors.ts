@@ -3,7 +3,7 @@
 
 interface RefusalKind {
   /** HTTP status where nothing of the request was accepted. */
-  readonly status: 400 | 404 | 405 | 408 | 413 | 415 | 429 | 503;
+  readonly status: 400 | 401 | 404 | 405 | 408 | 413 | 415 | 429 | 503;
   /** Whether the same bytes, sent again later, may be accepted. */
   readonly retry: boolean;
   /** `event`: one event is refused and its neighbours are taken. `request`: nothing of the request was taken. */
@@ -221,7 +221,44 @@ export const REFUSALS = {
     scope: 'request',
     message: 'This method is not supported here; use {detail}.',
   },
+  // Who asks.
+  'key-missing': {
+    status: 401,
+    retry: false,
+    scope: 'request',
+    message: 'The request has no key; send "Authorization: Bearer KEY"{detail}.',
+  },
+  'key-unknown': {
+    status: 401,
+    retry: false,
+    scope: 'request',
+    message: 'The key is not known here, or not any more.',
+  },
+  'type-forbidden': {
+    status: 400,
+    retry: false,
+    scope: 'event',
+    message: 'The key may not send events of this type; ask who gave you the key.',
+  },
+  'rate-exceeded': {
+    status: 429,
+    retry: true,
+    scope: 'request',
+    message: 'There are too many requests of this {detail}; send it again after Retry-After seconds.',
+  },
+  'letters-invalid': {
+    status: 400,
+    retry: false,
+    scope: 'request',
+    message: 'The body holds no dead letters, a line each, as Bee of this version writes them; nothing was taken.',
+  },
   // The agent.
+  'agent-unavailable': {
+    status: 503,
+    retry: true,
+    scope: 'request',
+    message: 'Events cannot be taken now; nothing was acknowledged, send it again after Retry-After seconds.',
+  },
   full: {
     status: 429,
     retry: true,

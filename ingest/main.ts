@@ -10,10 +10,11 @@ import { USER_AGENT } from '#topology/names.ts';
 import { SITE_PATIENCE, createAccept } from './accept.ts';
 import { type StartedInputs, startInputs } from './inputs/start.ts';
 import { createLedger, imbalance } from './ledger.ts';
+import { openLetters, shareSpool } from './letters.ts';
 import { publisherEvents } from './publish/events.ts';
 import { Publisher } from './publish/publisher.ts';
 import { SiteWaiters } from './publish/waiters.ts';
-import type { Spool } from './spool/contract.ts';
+import type { SpoolStats } from './spool/contract.ts';
 import { nodeDisk, systemClock } from './spool/node-disk.ts';
 import { openSpool } from './spool/spool.ts';
 import { spoolObserver } from './spool-events.ts';
@@ -67,6 +68,7 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
   const spool = started.use(
     await openSpool({
       ...agent.spool,
+      max: shareSpool(agent.spool.max, config.bee !== null).events,
       partitions: log.partitions,
       routes: [ROUTE],
       disk: nodeDisk,
@@ -93,11 +95,15 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
     await running.catch(() => {});
   });
 
+  const letters = config.bee && started.use(await openLetters(config, config.bee.token, telemetry));
+  const stats = (): SpoolStats => withLetters(spool.stats(), letters?.stats() ?? null);
+
   const ledger = createLedger(telemetry);
-  ledger(spool.stats());
+  ledger(stats());
   const refresh = setInterval(() => {
-    ledger(spool.stats());
+    ledger(stats());
     waiters.expire(clock());
+    letters?.expire();
   }, REFRESH);
   started.defer(() => clearInterval(refresh));
 
@@ -108,15 +114,19 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
     drainRate: () => publisher.drainRate,
     segment: agent.spool.segment,
   });
-  const inputs = started.use(await startInputs(agent, accept, telemetry, CLOSE_INPUTS));
-  started.defer(() => void setTimeout(() => waiters.giveUp(), CLOSE_WAITERS).unref());
+  const inputs = started.use(await startInputs(agent, { accept, letters }, telemetry, CLOSE_INPUTS));
+  const giveUp = (): void => {
+    waiters.giveUp();
+    letters?.giveUp();
+  };
+  started.defer(() => void setTimeout(giveUp, CLOSE_WAITERS).unref());
 
   const admin = started.use(
     await startAdmin({
       listen: agent.admin,
       registry: telemetry.metrics.registry,
-      ready: () => readiness(spool, publisher),
-      status: () => status(config, inputs, spool, publisher),
+      ready: () => readiness(stats(), publisher),
+      status: () => status(config, inputs, stats(), publisher),
     }),
   );
 
@@ -130,13 +140,29 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
   );
   let closed: Promise<void> | null = null;
   return {
-    failed,
+    failed: letters === null ? failed : Promise.race([failed, letters.failed]),
     [Symbol.asyncDispose]: () => (closed ??= opened.disposeAsync()),
   };
 }
 
-function readiness(spool: Spool, publisher: Publisher): Readiness {
-  const { refusing } = spool.stats();
+/** One spool to whoever looks: letters are a route of the ledger beside that of events. */
+function withLetters(events: SpoolStats, letters: SpoolStats | null): SpoolStats {
+  if (letters === null) return events;
+  return {
+    ...events,
+    routes: [...events.routes, ...letters.routes],
+    bytes: events.bytes + letters.bytes,
+    kept: events.kept + letters.kept,
+    max: events.max + letters.max,
+    segments: events.segments + letters.segments,
+    pendingEvents: events.pendingEvents + letters.pendingEvents,
+    pendingBytes: events.pendingBytes + letters.pendingBytes,
+    refusing: events.refusing ?? letters.refusing,
+    refusingSince: events.refusingSince ?? letters.refusingSince,
+  };
+}
+
+function readiness({ refusing }: SpoolStats, publisher: Publisher): Readiness {
   const reasons: string[] = [];
   if (refusing !== null) reasons.push(`the spool refuses events: ${refusing}`);
   if (!publisher.isLinked) {
@@ -146,8 +172,7 @@ function readiness(spool: Spool, publisher: Publisher): Readiness {
   return { ok: reasons.length === 0, reasons };
 }
 
-function status(config: Config, inputs: StartedInputs, spool: Spool, publisher: Publisher): object {
-  const stats = spool.stats();
+function status(config: Config, inputs: StartedInputs, stats: SpoolStats, publisher: Publisher): object {
   return {
     site: config.agent.site,
     host: config.agent.host,

@@ -6,6 +6,7 @@ export interface ConfigParts {
   readonly vhost?: string;
   readonly log?: Partial<Config['log']>;
   readonly agent?: Partial<Config['agent']>;
+  readonly bee?: Config['bee'];
   readonly sinks?: readonly SinkConfig[];
   readonly users?: Config['users'];
 }
@@ -36,6 +37,7 @@ export function configFor(sites: readonly SiteConfig[], parts: ConfigParts = {})
       route: { mode: 'balance', prefer: first, hysteresis: 2_000, window: 8 * 1024 ** 2, linger: 10 },
       ...parts.agent,
     },
+    bee: parts.bee ?? null,
     sinks,
   };
 }

@@ -85,8 +85,8 @@ export function agentDelivery(listen: string, maxBody: number, pace: Pace): Deli
       const owners = parcels.flatMap(({ letter, lines }) => lines.map(() => letter));
       const lines = parcels.flatMap((parcel) => parcel.lines);
       await pace.take(lines.length);
-      const body = Buffer.concat(lines.flatMap((line, index) => [Buffer.from(index === 0 ? '[' : ','), line]));
-      const { errors } = await post(url, Buffer.concat([body, Buffer.from(']')]));
+      const { status, text } = await post(url, arrayOf(lines), {}, 'agent');
+      const { errors } = answerOf(url, status, text);
       const refused = new Map<Letter, string>();
       for (const { index, code, message } of errors) {
         const owner = index === undefined ? undefined : owners[index];
@@ -98,21 +98,82 @@ export function agentDelivery(listen: string, maxBody: number, pace: Pace): Deli
   };
 }
 
-/** Waits while the agent is full. */
-async function post(url: string, body: Buffer<ArrayBuffer>): Promise<AgentAnswer> {
+export interface BeeAccess {
+  readonly listen: string;
+  readonly token: string;
+  /** Bytes of one request. */
+  readonly maxBody: number;
+}
+
+/** Brackets and commas of a request. */
+const BEE_FRAMING = 512;
+
+/** What Bee rejected, through Bee once more: it believes source and id where the token is right. */
+export function beeDelivery({ listen, token, maxBody }: BeeAccess, pace: Pace): Delivery {
+  const url = `${localUrl(listen)}/v1/events?level=disk`;
+  return {
+    limit: Math.min(AGENT_BYTES, maxBody - BEE_FRAMING),
+    async deliver(parcels) {
+      const owners = parcels.flatMap(({ letter, lines }) => lines.map(() => letter));
+      await pace.take(owners.length);
+      const body = arrayOf(parcels.flatMap(({ lines }) => lines));
+      const { status, text } = await post(url, body, { authorization: `Bearer ${token}` }, 'Bee');
+      const refused = new Map<Letter, string>();
+      for (const [index, verdict] of verdictsOf(url, status, text, owners.length).entries()) {
+        const owner = owners[index];
+        if (owner !== undefined && verdict !== null) refused.set(owner, verdict);
+      }
+      return refused;
+    },
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+/** For each event null where Bee accepted it, else why not. */
+function verdictsOf(url: string, status: number, text: string, count: number): readonly (string | null)[] {
+  try {
+    const answer = JSON.parse(text) as {
+      readonly verdicts?: readonly { readonly verdict?: string; readonly code?: string; readonly message?: string }[];
+      readonly error?: { readonly code?: string; readonly message?: string } | null;
+    } | null;
+    const { verdicts, error } = answer ?? {};
+    if (Array.isArray(verdicts) && verdicts.length === count)
+      return verdicts.map(({ verdict, code, message }) => (verdict === 'accepted' ? null : `${code}: ${message}`));
+    if (typeof error?.code === 'string') return Array.from({ length: count }, () => `${error.code}: ${error.message}`);
+  } catch {
+    // Told below.
+  }
+  throw new Error(`what answers at ${url} is no Bee of waggle: status ${status}`);
+}
+
+function arrayOf(lines: readonly Buffer[]): Buffer<ArrayBuffer> {
+  const parts = lines.flatMap((line, index) => [Buffer.from(index === 0 ? '[' : ','), line]);
+  return Buffer.concat([...parts, Buffer.from(']')]);
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Waits while the agent is full. `who`: for people. */
+async function post(
+  url: string,
+  body: Buffer<ArrayBuffer>,
+  more: Readonly<Record<string, string>>,
+  who: string,
+): Promise<Answer> {
   for (let tries = 1; ; tries++) {
-    const headers = { 'content-type': 'application/cloudevents-batch+json' };
+    const headers = { 'content-type': 'application/cloudevents-batch+json', ...more };
     const signal = AbortSignal.timeout(AGENT_TIMEOUT_MS);
     const answer = await fetch(url, { method: 'POST', headers, body, signal }).catch((error: unknown) => {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-      throw new Error(
-        `no answer from the agent at ${url}: ${String(cause)}; replays for log sinks run on a host with an agent`,
-      );
+      throw new Error(`no answer from the ${who} at ${url}: ${String(cause)}; such replays run on a host with one`);
     });
     const text = await answer.text();
     const busy = answer.status === 429 || answer.status === 503;
-    if (!busy) return answerOf(url, answer.status, text);
-    if (tries === AGENT_TRIES) throw new Error(`the agent at ${url} takes nothing: ${text}`);
+    if (!busy) return { status: answer.status, text };
+    if (tries === AGENT_TRIES) throw new Error(`the ${who} at ${url} takes nothing: ${text}`);
     const asked = Number(answer.headers.get('retry-after') ?? 1);
     await delay(1000 * Math.min(LONGEST_WAIT_S, Number.isFinite(asked) ? Math.max(1, asked) : 1));
   }

@@ -9,7 +9,7 @@ import { uuidv7 } from '#core/uuid.ts';
 import type { Output } from '../operator-command.ts';
 import { operatorAccess, operatorLink } from '../operator.ts';
 import { Pace } from '../replay/pace.ts';
-import { agentDelivery, queueDelivery, type Delivery } from './deliver.ts';
+import { agentDelivery, beeDelivery, queueDelivery, type Delivery } from './deliver.ts';
 import { queryFilter, type Letter, type LetterQuery } from './letters.ts';
 import { mendEvent } from './mend.ts';
 import { letterCount, planReplay, planText, type ReplayPlan, type Target } from './plan.ts';
@@ -164,7 +164,7 @@ async function replayParts(
     let before = 0;
     for (const [lies, there] of bySite(letters)) {
       await using resolver = await openResolver(config, lies);
-      const told = `${mended === null ? '' : 'mended, '}${target.kind === 'queue' ? `to the queue at ${target.home}` : 'to the agent, as a new event'}`;
+      const told = `${mended === null ? '' : 'mended, '}${wayTold(target)}`;
       const body = (found: StoredLetter): Buffer => (mended === null ? found.body : mendedLine(found.body, mended));
       const { done, failed } = await replayLetters(resolver, there, delivery, body, told, (count) =>
         output.tell(`${target.sink}: ${before + count} of ${letterCount(letters)} replayed\n`),
@@ -176,6 +176,19 @@ async function replayParts(
     output.print(`${target.sink}: ${before} of ${letterCount(letters)} replayed\n`);
   }
   return failures;
+}
+
+function wayTold(target: Target): string {
+  switch (target.kind) {
+    case 'queue':
+      return `to the queue at ${target.home}`;
+    case 'agent':
+      return 'to the agent, as a new event';
+    case 'bee':
+      return 'through Bee again';
+    default:
+      return target satisfies never;
+  }
 }
 
 /** What keeps the mended event from being delivered; null where nothing does. */
@@ -199,6 +212,7 @@ function mendedLine(body: Buffer, json: Buffer): Buffer {
 
 async function openDelivery(config: Config, target: Target, pace: Pace): Promise<Delivery> {
   if (target.kind === 'agent') return agentDelivery(target.listen, config.agent.inputs.http?.maxBody ?? 0, pace);
+  if (target.kind === 'bee') return beeDelivery(target.bee, pace);
   const identity = uuidv7(Date.now(), randomFillSync(new Uint8Array(16)));
   return queueDelivery(operatorLink(config, target.home, `replay for ${target.sink}`), target.sink, identity, pace);
 }

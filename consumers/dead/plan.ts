@@ -1,13 +1,16 @@
 // What a replay of letters would do: which go where, which are left out and why. Pure.
+import type { BeeConfig } from '#core/config/bee-config.ts';
 import type { Config } from '#core/config/config.ts';
+import { BEE_SINK } from '#core/dead-letter.ts';
 import { isQueueSink } from '#core/config/sink-config.ts';
 import { SHORT_ID } from './texts.ts';
 import type { Letter } from './letters.ts';
 
-/** Where a letter goes: only to the sink that refused it. For a log sink that is the agent, as a new event. */
+/** Where a letter goes: only to the sink that refused it. For a log sink that is the agent, as a new event; what Bee rejected passes through it again. */
 export type Target =
   | { readonly kind: 'queue'; readonly sink: string; readonly home: string }
-  | { readonly kind: 'agent'; readonly sink: string; readonly listen: string };
+  | { readonly kind: 'agent'; readonly sink: string; readonly listen: string }
+  | { readonly kind: 'bee'; readonly sink: string; readonly bee: BeeConfig };
 
 export interface ReplayPlan {
   readonly parts: readonly { readonly target: Target; readonly letters: readonly Letter[] }[];
@@ -37,6 +40,7 @@ function targetOf({ sink, content, resolved }: Letter, config: Config): Target |
   if (resolved !== null) return 'resolved already';
   if (sink === '') return 'no sink refused it (waggle dead show prints what it is)';
   if (content === 'message') return 'it is no event (waggle dead show prints it)';
+  if (sink === BEE_SINK) return beeTarget(config);
   const found = config.sinks.find(({ name }) => name === sink);
   if (found === undefined) return `the configuration has no sink "${sink}"`;
   if (isQueueSink(found)) return { kind: 'queue', sink, home: found.home };
@@ -44,6 +48,12 @@ function targetOf({ sink, content, resolved }: Letter, config: Config): Target |
   if (http === null)
     return 'its sink reads the log, so it goes through an agent, and agent.inputs.http is not configured';
   return { kind: 'agent', sink, listen: http.listen };
+}
+
+function beeTarget({ bee }: Config): Target | string {
+  if (bee === null) return 'Bee rejected it, and the configuration has no bee';
+  if (bee.token === '') return 'Bee rejected it, and bee.token is not set here';
+  return { kind: 'bee', sink: BEE_SINK, bee };
 }
 
 const EXAMPLES = 5;
@@ -63,6 +73,8 @@ function wayText(target: Target): string {
       return `to the queue of ${target.sink} at ${target.home}`;
     case 'agent':
       return `for ${target.sink} to the agent at ${target.listen}, as new events (other sinks get them too, and know repeats by source and id)`;
+    case 'bee':
+      return `through Bee at ${target.bee.listen} again, by the rules that it has now`;
     default:
       return target satisfies never;
   }

@@ -1,6 +1,7 @@
 // The checked configuration: what every service works from. No optional fields; the schema beside it fills the defaults.
 // Sizes are bytes, times are milliseconds, whatever the file wrote (`64MiB`, `5m`).
 
+import type { BeeConfig } from './bee-config.ts';
 import type { InputsConfig } from './input-config.ts';
 import type { SinkConfig } from './sink-config.ts';
 
@@ -18,6 +19,8 @@ export interface Config {
   readonly log: LogConfig;
   readonly dead: { readonly retention: number; readonly maxBytes: number };
   readonly agent: AgentConfig;
+  /** Null where there is no Bee. */
+  readonly bee: BeeConfig | null;
   readonly sinks: readonly SinkConfig[];
 }
 

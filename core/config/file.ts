@@ -1,5 +1,6 @@
 // The configuration as the file writes it, once the schema holds and its defaults are in. What the environment does not give, and the
 // command at hand does not need, is absent even where the schema requires it.
+import type { Level } from './config.ts';
 import type { InputsFile } from './input-shape.ts';
 import type { SinkFile } from './sink-file.ts';
 
@@ -11,6 +12,7 @@ export interface ConfigFile {
   readonly log: { readonly partitions: number; readonly retention: string; readonly max_bytes: string };
   readonly dead: { readonly retention: string; readonly max_bytes: string };
   readonly agent: AgentFile;
+  readonly bee?: BeeFile;
   readonly sinks: Readonly<Record<string, SinkFile>>;
 }
 
@@ -19,6 +21,27 @@ export interface SiteFile {
   readonly stream: readonly string[];
   readonly management: string | readonly string[];
   readonly federation?: readonly string[];
+}
+
+export interface BeeFile {
+  readonly listen: string;
+  readonly admin: string;
+  readonly agent: string;
+  readonly token?: string;
+  readonly level: Level;
+  readonly rules: string;
+  readonly hash_key?: string;
+  readonly keys: Readonly<
+    Record<string, { readonly hashes?: readonly string[]; readonly source?: string; readonly types: readonly string[] }>
+  >;
+  readonly origins: readonly string[];
+  readonly trusted_proxies: readonly string[];
+  readonly max_body: string;
+  readonly max_event: string;
+  readonly max_events: number;
+  readonly rate: { readonly window: string; readonly key: number; readonly address: number };
+  readonly clock_skew: string;
+  readonly remember: string;
 }
 
 export interface AgentFile {

@@ -28,6 +28,16 @@ export function checkMeaning(
   siteExists(['agent', 'site']);
   siteExists(['agent', 'route', 'prefer']);
 
+  const token = valueAt(root, ['bee', 'token']);
+  if (typeof token === 'string' && token.length < 16)
+    say(['bee', 'token'], 'value', 'must have 16 characters or more: it is a secret');
+  if (
+    keys(root, ['bee']).length > 0 &&
+    !isAbsent(['agent', 'inputs']) &&
+    valueAt(root, ['agent', 'inputs', 'http']) === undefined
+  )
+    say(['bee'], 'key', 'hands its events to the HTTP input of the agent; add agent.inputs.http');
+
   for (const sink of sinks) {
     const has = (field: string): boolean =>
       keys(root, ['sinks', sink]).includes(field) || isAbsent(['sinks', sink, field]);
@@ -51,6 +61,8 @@ export function checkMeaning(
     siteExists(['sinks', sink, 'home']);
     if ((systemUsers as readonly string[]).includes(sink)) {
       say(['sinks', sink], 'key', `a sink cannot be called "${sink}": its user would be waggle’s own`);
+    } else if (sink === 'bee') {
+      say(['sinks', sink], 'key', 'a sink cannot be called "bee": dead letters of that name are what Bee rejected');
     } else if (sink === 'guest') {
       say(['sinks', sink], 'key', 'a sink cannot be called "guest": topology declare begins as RabbitMQ’s user guest');
     } else if (!users.includes(sink)) {
@@ -95,6 +107,7 @@ export function checkMeaning(
     ['agent', 'inputs', 'http', 'max_body'],
     'agent.inputs.http.max_body',
   );
+  atMost(['bee', 'max_event'], ['bee', 'max_body'], 'bee.max_body');
   return findings;
 }
 

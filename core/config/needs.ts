@@ -9,7 +9,7 @@ const broker = ['vhost', 'sites', 'log', 'dead'];
 
 export const needsNothing: Needs = [];
 export const needsEverything: Needs = ['*'];
-export const needsOfAgent: Needs = [...broker, 'agent', 'users.agent'];
+export const needsOfAgent: Needs = [...broker, 'agent', 'users.agent', 'bee.token'];
 export const needsOfTopology: Needs = [
   ...broker,
   'users',

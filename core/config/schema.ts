@@ -1,6 +1,7 @@
 // The schema of waggle.yaml with its defaults: draft-07 JSON Schema, the one that editors know. `waggle schema` writes it to waggle.schema.json.
 // Field names are those of the file (snake_case); shape.ts makes the checked configuration of it.
 import { inputsSchema } from './input-schema.ts';
+import { beeSchema } from './bee-schema.ts';
 import { byName, duration, list, object, oneOf, secret, size, text, whole, type JsonSchema } from './schema-parts.ts';
 import { sinkSchema } from './sink-schema.ts';
 import { textKinds } from './texts.ts';
@@ -122,6 +123,7 @@ export const configSchema: JsonSchema = {
         { default: {} },
       ),
       agent,
+      bee: beeSchema,
       sinks: { ...byName('Sinks by name.', sinkSchema, 0), default: {} },
     },
     { required: ['version', 'sites', 'users', 'agent'] },

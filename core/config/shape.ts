@@ -1,7 +1,8 @@
 // The checked configuration out of the file's own form: names in camelCase, bytes, milliseconds, nothing optional.
+import type { BeeConfig } from './bee-config.ts';
 import { parseAddress, parseDuration, parseSize } from '../units.ts';
 import type { AgentConfig, Config, SiteConfig } from './config.ts';
-import type { AgentFile, ConfigFile, SiteFile } from './file.ts';
+import type { AgentFile, BeeFile, ConfigFile, SiteFile } from './file.ts';
 import { shapeInputs } from './input-shape.ts';
 import { shapeSink } from './sink-shape.ts';
 
@@ -25,6 +26,7 @@ export function shape(file: string, host: string, config: ConfigFile): Config {
     },
     dead: { retention: ms(config.dead.retention), maxBytes: bytes(config.dead.max_bytes) },
     agent: shapeAgent(host, config.agent),
+    bee: config.bee === undefined ? null : shapeBee(config.bee),
     sinks: Object.entries(config.sinks).flatMap(([name, sink]) =>
       'kind' in sink ? [shapeSink(file, name, sink, sites[0]?.name ?? '')] : [],
     ),
@@ -58,6 +60,33 @@ function shapeAgent(host: string, agent: AgentFile): AgentConfig {
       window: bytes(route.window),
       linger: ms(route.linger),
     },
+  };
+}
+
+function shapeBee(bee: BeeFile): BeeConfig {
+  const { listen, admin, agent, token, level, rules, hash_key, origins, trusted_proxies, max_events, rate } = bee;
+  return {
+    listen,
+    admin,
+    agent,
+    token: token ?? '',
+    level,
+    rules,
+    hashKey: hash_key ?? null,
+    keys: Object.entries(bee.keys).map(([name, { hashes, source, types }]) => ({
+      name,
+      hashes: hashes ?? [],
+      source: source ?? `/bee/${name}`,
+      types,
+    })),
+    origins,
+    trustedProxies: trusted_proxies,
+    maxBody: bytes(bee.max_body),
+    maxEvent: bytes(bee.max_event),
+    maxEvents: max_events,
+    rate: { window: ms(rate.window), key: rate.key, address: rate.address },
+    clockSkew: ms(bee.clock_skew),
+    remember: ms(bee.remember),
   };
 }
 

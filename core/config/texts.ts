@@ -82,6 +82,23 @@ export const textKinds = {
     pattern: /^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$/,
     expected: 'a SHA-256 fingerprint: 32 bytes in hexadecimal, with or without colons',
   },
+  'key-hash': {
+    pattern: /^sha256:[0-9a-f]{64}$/,
+    expected: 'the hash of a key: "sha256:" and 64 hexadecimal digits, as waggle bee key prints it',
+  },
+  'uri-reference': {
+    pattern: /^[A-Za-z0-9\-._~:/?#@!$&'()*+,;=%]{1,200}$/,
+    expected: 'a URI reference such as "/apps/ios", at most 200 characters',
+  },
+  origin: {
+    pattern: /^(\*|https?:\/\/[A-Za-z0-9.-]+(:[0-9]{1,5})?)$/,
+    expected: 'an origin such as "https://www.example.com", without a path, or "*" for any',
+  },
+  network: {
+    pattern: /^[0-9A-Fa-f.:]+(\/[0-9]{1,3})?$/,
+    expected: 'an address or a network such as "10.0.0.0/8"',
+    check: (text) => isNetwork(text),
+  },
   'hdfs-path': {
     // HDFS refuses ":" in names (DFSUtil.isValidName).
     pattern: /^(\/[^/:\s]+)+$/,
@@ -101,5 +118,13 @@ export const textKinds = {
     expected: 'a field name: letters, digits, ".", "_" and "-" after a letter',
   },
 } as const satisfies Record<string, TextKind>;
+
+/** Address and length of the prefix, both in range. */
+function isNetwork(text: string): boolean {
+  const [bare = '', prefix = '0'] = text.split('/');
+  const isV4 = /^\d{1,3}(\.\d{1,3}){3}$/.test(bare) && bare.split('.').every((part) => Number(part) <= 255);
+  const isV6 = bare.includes(':') && URL.canParse(`http://[${bare}]/`);
+  return (isV4 || isV6) && Number(prefix) <= (isV4 ? 32 : 128);
+}
 
 export type TextKindName = keyof typeof textKinds;

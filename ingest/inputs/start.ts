@@ -6,9 +6,16 @@ import { ListenRefused } from '#core/io/admin.ts';
 import type { Telemetry } from '#core/io/telemetry.ts';
 import { createBooks } from './books.ts';
 import type { Accept, Input, InputContext } from './contract.ts';
+import type { LetterIntake } from '../letters.ts';
 import { createHttpInput } from './http/http.ts';
 
-type Starter = (inputs: InputsConfig, context: InputContext, closeWithin: number) => Promise<Input> | null;
+/** Who takes what was read: events, and what Bee rejected; the latter null where there is no Bee. */
+export interface Takers {
+  readonly accept: Accept;
+  readonly letters: LetterIntake | null;
+}
+
+type Starter = (inputs: InputsConfig, context: InputContext & Takers, closeWithin: number) => Promise<Input> | null;
 
 /** Null where it is not configured. */
 const starters: Readonly<Record<keyof InputsConfig, Starter>> = {
@@ -29,7 +36,7 @@ export interface StartedInputs extends AsyncDisposable {
  */
 export async function startInputs(
   agent: AgentConfig,
-  accept: Accept,
+  takers: Takers,
   telemetry: Telemetry,
   closeWithin: number,
 ): Promise<StartedInputs> {
@@ -40,7 +47,7 @@ export async function startInputs(
   for (const name of Object.keys(starters) as (keyof InputsConfig)[]) {
     const books = createBooks(name, telemetry);
     const { types, site, host } = agent;
-    const context = { accept, types, site, host, clock: Date.now, random: randomFillSync, observe: books };
+    const context = { ...takers, types, site, host, clock: Date.now, random: randomFillSync, observe: books };
     const input = await startInput(name, agent.inputs, context, closeWithin);
     if (input === null) continue;
     inputs.push(started.use(input));
@@ -62,7 +69,7 @@ export async function startInputs(
 async function startInput(
   name: keyof InputsConfig,
   inputs: InputsConfig,
-  context: InputContext,
+  context: InputContext & Takers,
   closeWithin: number,
 ): Promise<Input | null> {
   try {

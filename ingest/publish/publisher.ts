@@ -12,6 +12,7 @@ import type { SpoolReader, SpoolRecord } from '../spool/contract.ts';
 import { BATCH_LIMITS, Batcher } from './batcher.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { DrainRate } from './drain-rate.ts';
+import { type Outgoing, outgoingEvents } from './outgoing.ts';
 import { type SiteEvent, type SiteState, homeOf, step, target } from './route.ts';
 import { CONFIRM_TIMEOUT, type Fault, type SiteOwner, SitePublisher } from './site-publisher.ts';
 
@@ -35,6 +36,10 @@ export interface PublisherOptions {
   readonly links: readonly AmqpLinkOptions[];
   readonly route: RouteConfig;
   readonly confirmTimeout?: number;
+  /** What is published for a batch; events unless given. */
+  readonly outgoing?: (batch: Batch) => Outgoing;
+  /** Events of one message; as many as the wire takes unless given. */
+  readonly maxEvents?: number;
 }
 
 export interface SiteStatus {
@@ -82,7 +87,10 @@ export class Publisher {
     this.#events = events;
     // A broker may confirm a whole window at once, and sizes are rounded up.
     this.#pool = new BufferPool(2 * options.route.window);
-    this.#batcher = new Batcher({ ...BATCH_LIMITS, linger: options.route.linger }, this.#pool);
+    this.#batcher = new Batcher(
+      { ...BATCH_LIMITS, maxEvents: options.maxEvents ?? BATCH_LIMITS.maxEvents, linger: options.route.linger },
+      this.#pool,
+    );
     const links = options.links.toSorted((a, b) => (a.site < b.site ? -1 : 1));
     this.#prefer = links.findIndex((link) => link.site === options.route.prefer);
     const now = performance.now();
@@ -90,7 +98,10 @@ export class Publisher {
     this.#told = links.map(() => -Infinity);
     const owner = this.#owner();
     const confirmTimeout = options.confirmTimeout ?? CONFIRM_TIMEOUT;
-    this.#sites = links.map((link) => new SitePublisher({ link, window: options.route.window, confirmTimeout }, owner));
+    const { outgoing = outgoingEvents, route } = options;
+    this.#sites = links.map(
+      (link) => new SitePublisher({ link, outgoing, window: route.window, confirmTimeout }, owner),
+    );
   }
 
   /** Bytes confirmed a second, lately. */

@@ -6,10 +6,10 @@
 // the return comes first), so after a return nothing on that channel counts any more.
 import { performance } from 'node:perf_hooks';
 import type { Channel, ChannelModel, ConfirmChannel, Message } from 'amqplib';
-import { type Batch, encodeBatch } from '#core/batch.ts';
+import type { Batch } from '#core/batch.ts';
 import { type AmqpLink, type AmqpLinkOptions, openAmqpLink } from '#core/io/amqp.ts';
-import { EVENTS } from '#topology/names.ts';
 import { ConfirmWindow } from './confirm-window.ts';
+import type { Outgoing } from './outgoing.ts';
 
 /** Why a channel ended, for the alarm and its metric. */
 export type Fault = 'connection' | 'channel' | 'nacked' | 'returned' | 'silent';
@@ -30,6 +30,7 @@ export interface SiteOwner {
 
 export interface SitePublisherOptions {
   readonly link: AmqpLinkOptions;
+  readonly outgoing: (batch: Batch) => Outgoing;
   /** Unconfirmed bytes at most (one batch may go beyond it). */
   readonly window: number;
   /** Milliseconds after which an unconfirmed message means that the site is away. */
@@ -110,10 +111,9 @@ export class SitePublisher implements AsyncDisposable {
     this.#sent.sent(batch, performance.now());
     this.#bytes += batch.body.length;
     // No callback: it would be a closure for each message. amqplib keeps `false` in its place, and the events `ack` and `nack` tell.
-    const { routingKey, body, headers, contentType, appId, messageId } = encodeBatch(batch, 'identity');
-    const options = { persistent: true, mandatory: true, headers, contentType, appId, messageId };
+    const { exchange, routingKey, body, options } = this.#options.outgoing(batch);
     try {
-      if (!channel.publish(EVENTS, routingKey, body, options)) this.#congested = true;
+      if (!channel.publish(exchange, routingKey, body, options)) this.#congested = true;
     } catch (error) {
       // Thrown where the connection is closing and has not said so yet.
       this.#fail('connection', String(error));

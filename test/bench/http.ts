@@ -234,6 +234,7 @@ async function serveInput(): Promise<number> {
     maxBody: 8 * 2 ** 20,
     maxEvent: 2 ** 20,
     accept,
+    letters: null,
     types: [],
     site: 'chicago',
     host: 'bench',

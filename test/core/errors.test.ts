@@ -4,22 +4,28 @@ import { REFUSALS, type RefusalCode, refusal } from '#core/errors.ts';
 const codes = Object.keys(REFUSALS) as RefusalCode[];
 
 test('the table has the codes that clients know; a code is never renamed nor reused', () => {
-  expect(codes).toHaveLength(39);
+  expect(codes).toHaveLength(45);
   for (const code of codes) expect(code).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*$/);
 });
 
 test('only what may succeed later asks for a retry', () => {
   expect(codes.filter((code) => REFUSALS[code].retry).toSorted()).toEqual([
+    'agent-unavailable',
     'body-incomplete',
     'body-slow',
     'closing',
     'disk',
     'full',
+    'rate-exceeded',
   ]);
 });
 
 test('every refusal is a 4xx, but for the state of the agent', () => {
-  expect(codes.filter((code) => REFUSALS[code].status >= 500).toSorted()).toEqual(['closing', 'disk']);
+  expect(codes.filter((code) => REFUSALS[code].status >= 500).toSorted()).toEqual([
+    'agent-unavailable',
+    'closing',
+    'disk',
+  ]);
 });
 
 test.each(codes)('%s reads as a sentence with and without a detail', (code) => {

@@ -7,13 +7,16 @@ import { refusal, type Refusal } from '#core/errors.ts';
 import { formatAddress, parseAddress } from '#core/units.ts';
 import type { Level } from '#core/config/config.ts';
 import type { HttpInputConfig } from '#core/config/input-config.ts';
+import { LETTERS_PATH, type LetterIntake } from '../../letters.ts';
 import type { Accepted, Input, InputContext } from '../contract.ts';
 import { answerAccepted, answerNone, answerRefused, type Answer } from './answer.ts';
-import { BodyBudget, codingOf, inflate, readBody, type Body } from './body.ts';
+import { BodyBudget, codingOf, inflate, readBody, type Body } from '#core/io/http-body.ts';
 import { createTaker, type Taken, type Taker } from './events.ts';
 import { readHead, type RequestHead } from './request.ts';
 
 export interface HttpInputOptions extends HttpInputConfig, InputContext {
+  /** Null where nobody may hand over dead letters. */
+  readonly letters: LetterIntake | null;
   /** Milliseconds; the defaults are meant for production. */
   readonly limits?: Partial<HttpLimits>;
 }
@@ -108,19 +111,21 @@ class Service {
   serve(request: IncomingMessage, response: ServerResponse): void {
     if (request.method !== 'POST') return this.refuse(response, refusal('method-unsupported', '', 'POST'));
     if (this.closing) return this.refuse(response, refusal('closing'));
+    const letters = request.url?.startsWith(LETTERS_PATH) === true ? this.options.letters : null;
+    if (letters?.allows(request.headers.authorization) === false) return this.refuse(response, refusal('key-unknown'));
     readBody(request, this.options.maxBody, this.budget, (body) => {
       if (body.kind === 'refused') return this.refuse(response, body);
       const pending = new Pending(this, response, body.held);
       try {
-        this.#post(request, pending, body);
+        this.#post(request, pending, body, letters);
       } catch (error) {
         pending.fault(error);
       }
     });
   }
 
-  #post(request: IncomingMessage, pending: Pending, body: Body): void {
-    const { level, maxBody, accept, observe } = this.options;
+  #post(request: IncomingMessage, pending: Pending, body: Body, letters: LetterIntake | null): void {
+    const { level, maxBody, observe } = this.options;
     const asked = readHead(request as RequestHead, level);
     if (asked.kind === 'refused') return pending.refuse(asked);
     const coding = codingOf(request.headers['content-encoding']);
@@ -128,11 +133,12 @@ class Service {
     const plain = coding === 'none' ? body : inflate(body, coding, maxBody, this.budget);
     pending.held = plain.kind === 'refused' ? 0 : plain.held;
     if (plain.kind === 'refused') return pending.refuse(plain);
-    const taken = this.#take(plain.bytes, asked, request.headers);
+    const taken = letters?.take(plain.bytes) ?? this.#take(plain.bytes, asked, request.headers);
     if (taken.kind === 'refused') return pending.refuse(taken);
     for (const error of taken.errors) observe.refused(error.refusal.code);
     if (taken.count === 0) return pending.answer(answerNone(taken.errors));
     pending.taken(asked.level, taken);
+    const { accept } = letters ?? this.options;
     accept(taken.groups, asked.level, 'http').then(pending.accepted, pending.fault);
   }
 

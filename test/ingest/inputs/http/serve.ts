@@ -66,6 +66,7 @@ export async function serve(
     maxBody: 2 ** 20,
     maxEvent: 64 * 1024,
     accept,
+    letters: null,
     types: [],
     site: 'chicago',
     host: 'web-1',
