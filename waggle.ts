@@ -12,6 +12,7 @@ import {
   needsOfOperator,
   needsOfSend,
   needsOfStatus,
+  needsOfTap,
   needsOfTopology,
   type Needs,
 } from '#core/config/needs.ts';
@@ -94,13 +95,15 @@ const subcommands: readonly Subcommand[] = [
   },
   {
     name: 'topology',
-    about: 'what the brokers hold: show the difference (plan), make it so (declare), prove that it works (verify)',
-    args: [new Argument('<what>', 'which').choices(['plan', 'declare', 'verify'])],
+    about:
+      'what the brokers hold: show the difference (plan), make it so (declare), prove that it works (verify), draw it (diagram)',
+    args: [new Argument('<what>', 'which').choices(['plan', 'declare', 'verify', 'diagram'])],
     options: [json],
     run: async ({ file, args: [what], options }) => {
       const config = loadConfig(file, needsOfTopology);
       const { runTopology } = await import('./topology/main.ts');
-      if (what !== 'plan' && what !== 'declare' && what !== 'verify') throw new WrongUse(`topology ${what}`);
+      if (what !== 'plan' && what !== 'declare' && what !== 'verify' && what !== 'diagram')
+        throw new WrongUse(`topology ${what}`);
       return runTopology(what, config, { json: options['json'] === true, print });
     },
   },
@@ -174,6 +177,20 @@ const subcommands: readonly Subcommand[] = [
       if (parseAddress(admin) === null) throw new WrongUse('--admin: not an address such as 127.0.0.1:9882');
       const { showStatus } = await import('#core/io/ask-admin.ts');
       return showStatus(admin, { json: options['json'] === true, ready: options['ready'] === true }, print);
+    },
+  },
+  {
+    name: 'tap',
+    about: 'print events as they pass a site, a line of JSON each; slow readers miss some, and hold up nobody',
+    args: [new Argument('[types...]', "patterns for types, such as 'checkin.*'; all unless given")],
+    options: [
+      new Option('--site <site>', "at this site; at this host's own, or the first, unless given"),
+      new Option('--count <events>', 'end after so many events'),
+    ],
+    run: async ({ file, args, options }) => {
+      const { tapCommand } = await import('./consumers/tap/command.ts');
+      // A write that nobody reads would keep the process.
+      return process.exit(orWrongUse(await tapCommand(loadConfig(file, needsOfTap), args, options, output)));
     },
   },
   {

@@ -72,6 +72,8 @@ export interface SiteOptions {
   readonly admin?: 'guest';
   readonly nodes?: 1 | 3;
   readonly network?: TestNetwork;
+  /** More environment of the brokers. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface S3 extends Server, AsyncDisposable {
@@ -84,7 +86,7 @@ export interface S3 extends Server, AsyncDisposable {
 export async function startSite(name: string, options: SiteOptions = {}): Promise<Site> {
   const network = options.network ?? (await startNetwork());
   const names = Array.from({ length: options.nodes ?? 1 }, (_, index) => `${name}-${index + 1}`);
-  const nodes = await Promise.all(names.map((node) => startNode(node, names, network, options.admin)));
+  const nodes = await Promise.all(names.map((node) => startNode(node, names, network, options)));
   const all = (action: (node: SiteNode) => Promise<void>) => async (): Promise<void> => {
     await Promise.all(nodes.map(action));
   };
@@ -178,7 +180,7 @@ async function startNode(
   name: string,
   cluster: readonly string[],
   network: TestNetwork,
-  admin: SiteOptions['admin'],
+  { admin, environment = {} }: SiteOptions,
 ): Promise<SiteNode> {
   const [amqp, stream, management, prometheus] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
   const container = await new Published(RABBITMQ)
@@ -197,6 +199,7 @@ async function startNode(
       RABBITMQ_NODENAME: `rabbit@${name}`,
       RABBITMQ_ERLANG_COOKIE: 'waggle-test',
       ...(admin !== 'guest' && { RABBITMQ_DEFAULT_USER: 'topology', RABBITMQ_DEFAULT_PASS: ADMIN_PASSWORD }),
+      ...environment,
       WAGGLE_STREAM_HOST: '127.0.0.1',
       WAGGLE_STREAM_PORT: String(stream),
       // Two cores for everything: busy schedulers of idle brokers would take them from the code under test.

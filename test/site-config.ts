@@ -17,7 +17,7 @@ export const noInputs: Config['agent']['inputs'] = { http: null };
 /** A checked configuration for these sites, every user with a password; `partitions` is 2 unless given. */
 export function configFor(sites: readonly SiteConfig[], parts: ConfigParts = {}): Config {
   const sinks = parts.sinks ?? [];
-  const names = ['topology', 'federation', 'agent', 'monitoring', 'operator', ...sinks.map((sink) => sink.name)];
+  const names = ['topology', 'federation', 'agent', 'monitoring', 'operator', 'tap', ...sinks.map((sink) => sink.name)];
   const first = sites[0]?.name ?? '';
   return {
     file: 'waggle.yaml',

@@ -55,7 +55,7 @@ describe('use', () => {
   test('each subcommand has its own --help', async () => {
     const { code, out } = await waggle(['topology', '--help']);
     expect(code).toBe(0);
-    expect(out).toContain('"plan", "declare", "verify"');
+    expect(out).toContain('"plan", "declare", "verify", "diagram"');
     expect(out).toContain('--config <file>');
   });
 
@@ -67,7 +67,7 @@ describe('use', () => {
     [[], /^Usage: waggle/],
     [['agnet'], /unknown command 'agnet'.*Did you mean agent/s],
     [['topology'], /missing required argument/],
-    [['topology', 'pln'], /Allowed choices are plan, declare, verify/],
+    [['topology', 'pln'], /Allowed choices are plan, declare, verify, diagram/],
     [['validate', 'extra'], /too many arguments/],
     [['consumer', 's3', '--from', '2026-11-23'], /go with --list/],
     [['consumer', 'search', '--list'], /search is a queue sink: .*--list is for log sinks/],
@@ -144,7 +144,7 @@ describe('configuration', () => {
     ],
     [
       ['topology', 'plan'],
-      ['topology', 'federation', 'monitoring', 'operator', 'agent', 's3', 'hdfs', 'search', 'splunk'].map(
+      ['topology', 'federation', 'monitoring', 'operator', 'tap', 'agent', 's3', 'hdfs', 'search', 'splunk'].map(
         (user) => `users.${user}.password`,
       ),
     ],

@@ -7,6 +7,10 @@ import { bindingName, KINDS, type Desired, type Fields, type Kind } from './obje
 import { rightsOf } from './rights.ts';
 
 const DAY = 86_400_000;
+/** What a live tap may leave behind unread, whatever its own queue asks for: a burst, and no more. */
+const LIVE_MESSAGES = 10_000;
+const LIVE_BYTES = 16 * 1024 ** 2;
+const LIVE_TIME = 60_000;
 /** A stream's retention works by whole segments. */
 const SEGMENTS_A_PARTITION = 20;
 const SMALLEST_SEGMENT = 1024 ** 2;
@@ -171,6 +175,14 @@ function policies(config: Config): readonly Desired[] {
       'delivery-limit': -1,
       'consumer-timeout': PERMIT_CONSUMER_TIMEOUT,
       'max-length': 1,
+    }),
+    // Of what a policy and the queue's own arguments say, the lower counts: an application cannot have an unbounded tap.
+    policy(names.POLICY_LIVE, names.PATTERNS.liveQueues, 'queues', {
+      'max-length': LIVE_MESSAGES,
+      'max-length-bytes': LIVE_BYTES,
+      'message-ttl': LIVE_TIME,
+      expires: LIVE_TIME,
+      overflow: 'drop-head',
     }),
   ];
 }

@@ -48,7 +48,7 @@ export function diff(
       : []),
   ];
   return [
-    ...desired.flatMap((each) => compare(each, found.get(key(each)), observed)),
+    ...desired.flatMap((each) => compare(config, site, each, found.get(key(each)), observed)),
     ...deletions,
     ...prerequisites(config, site, desired, observed),
     ...orphans(
@@ -72,9 +72,15 @@ function isTooWide(config: Config, site: SiteConfig, { kind, fields }: Observed)
   );
 }
 
-function compare(desired: Desired, observed: Observed | undefined, site: ObservedSite): readonly Change[] {
+function compare(
+  config: Config,
+  site: SiteConfig,
+  desired: Desired,
+  observed: Observed | undefined,
+  all: ObservedSite,
+): readonly Change[] {
   if (!observed)
-    return desired.kind === 'cluster-name' ? renaming(desired, site) : [{ kind: 'create', object: desired }];
+    return desired.kind === 'cluster-name' ? renaming(desired, all) : [{ kind: 'create', object: desired }];
   switch (desired.kind) {
     case 'cluster-name':
     case 'vhost':
@@ -92,7 +98,7 @@ function compare(desired: Desired, observed: Observed | undefined, site: Observe
     }
     case 'exchange':
     case 'queue':
-      return [...immutable(desired, observed), ...segments(desired, observed)];
+      return [...immutable(config, site, desired, observed), ...segments(config, site, desired, observed)];
     default:
       return desired.kind satisfies never;
   }
@@ -122,13 +128,13 @@ function passwordChange(desired: Desired, observed: Observed): readonly FieldCha
   return [{ field: 'password', from: '(another)', to: '(as configured)' }];
 }
 
-function immutable(desired: Desired, observed: Observed): readonly Change[] {
+function immutable(config: Config, site: SiteConfig, desired: Desired, observed: Observed): readonly Change[] {
   const fields = differences(comparable(desired.fields), comparable(observed.fields));
   if (fields.length === 0) return [];
   const differ = fields.map(({ field, from, to }) => `${field} is ${from}, should be ${to}`).join('; ');
   const reason = `${differ}; the broker cannot change this in place`;
   return desired.kind === 'queue'
-    ? [refuse(`queue ${observed.name}`, reason, ...remakeQueue(observed))]
+    ? [refuse(`queue ${observed.name}`, reason, ...remakeQueue(config, site, observed))]
     : [
         refuse(
           `exchange ${observed.name}`,
@@ -140,11 +146,32 @@ function immutable(desired: Desired, observed: Observed): readonly Change[] {
       ];
 }
 
-function remakeQueue({ name, messages }: Observed): readonly string[] {
+function remakeQueue(config: Config, site: SiteConfig, { name, messages }: Observed): readonly string[] {
+  const vhost = `--vhost "${config.vhost}"`;
+  const check = `Check that it is empty and unused: rabbitmqctl list_queues ${vhost} name messages consumers`;
+  const remove = `Delete it: rabbitmqctl delete_queue ${vhost} --if-unused "${name}"`;
+  const owner = names.sinkOf(name);
+  if (owner?.holds === 'events') {
+    const { sink } = owner;
+    return [
+      `It holds ${messages} messages (as last counted), and its name is fixed by that of the sink: so give the sink a new name beside the old one in the configuration (with its user), and run waggle topology declare: both queues are bound, and get every event.`,
+      `Start consumers of the new name. Stop those of ${sink} once its queue is drained: what came since is in both queues, and a target that goes by id drops the repeats.`,
+      check,
+      `Take ${sink} out of the configuration, remove the bindings of the queue (management, queues page, "${name}"), check once more, and then:`,
+      remove,
+    ];
+  }
+  const other = config.sites.find((each) => each.name !== site.name)?.name;
+  const readers =
+    other === undefined
+      ? 'Let every sink read it to its end; what it holds is on no other site.'
+      : `The log of ${other} holds the same events: let every log sink whose home is ${site.name} read there meanwhile (waggle sink move NAME --to ${other}).`;
   return [
-    `It holds ${messages} messages (as last counted). Let the agents publish at the other site, and the sinks read this queue to its end.`,
-    `Delete it by hand when nothing in it is needed any more: rabbitmqctl delete_queue "${name}"`,
-    'waggle topology declare makes it anew.',
+    `It holds ${messages} messages (as last counted), and its name is fixed. ${readers}`,
+    'Let the agents publish at another site, and wait until their spools say that all is confirmed.',
+    `Check that nobody reads it any more: rabbitmqctl list_queues ${vhost} name messages consumers`,
+    `${remove}, and run waggle topology declare at once: it makes the queue anew. What comes between the two is kept in ${names.DEAD_STREAM}.`,
+    ...(other === undefined ? [] : [`Move the sinks back if you like: they repeat nothing.`]),
   ];
 }
 
@@ -156,7 +183,7 @@ function comparable(fields: Fields): Fields {
 }
 
 /** Retention drops whole segments: with segments above a quarter of the limit it holds far more, or far less, than asked. */
-function segments(desired: Desired, observed: Observed): readonly Change[] {
+function segments(config: Config, site: SiteConfig, desired: Desired, observed: Observed): readonly Change[] {
   const wanted = argument(desired.fields, 'x-stream-max-segment-size-bytes');
   const has = argument(observed.fields, 'x-stream-max-segment-size-bytes');
   if (typeof wanted !== 'number' || typeof has !== 'number' || has <= wanted * LARGEST_SEGMENT_FACTOR) return [];
@@ -166,7 +193,7 @@ function segments(desired: Desired, observed: Observed): readonly Change[] {
       `queue ${observed.name}`,
       reason,
       'Raise max_bytes again, or have the stream made anew:',
-      ...remakeQueue(observed),
+      ...remakeQueue(config, site, observed),
     ),
   ];
 }

@@ -1,4 +1,4 @@
-// `waggle topology plan | declare | verify`: every site at once; a site that is down does not keep the others from their turn.
+// `waggle topology plan | declare | verify | diagram`: every site at once; a site that is down does not keep the others from their turn.
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config, SiteConfig } from '#core/config/config.ts';
@@ -6,6 +6,7 @@ import { apply } from './apply.ts';
 import type { Change } from './change.ts';
 import { checks, links, type Check } from './checks.ts';
 import { desiredObjects } from './desired.ts';
+import { diagramSite, diagramText } from './diagram.ts';
 import { diff } from './diff.ts';
 import type { Management } from './management.ts';
 import type { Kind, ObservedSite } from './objects.ts';
@@ -30,9 +31,14 @@ const COUNTED_DEADLINE = 10_000;
 const ACROSS_SITES: readonly Kind[] = ['upstream', 'upstream-set', 'federation-policy'];
 
 /** Prints what it finds and does. Resolves to the exit code: 0 same or done, 2 differs, 1 failed. */
-export async function runTopology(command: TopologyCommand, config: Config, options: TopologyOptions): Promise<number> {
-  const report = await topologyReport(command, config);
+export async function runTopology(
+  command: TopologyCommand | 'diagram',
+  config: Config,
+  options: TopologyOptions,
+): Promise<number> {
   const print = options.print ?? ((text) => void process.stdout.write(text));
+  if (command === 'diagram') return diagram(config, options.json, print);
+  const report = await topologyReport(command, config);
   print(options.json ? reportJson(report) : reportText(report));
   return exitCode(report);
 }
@@ -49,6 +55,22 @@ export async function topologyReport(command: TopologyCommand, config: Config): 
     default:
       return command satisfies never;
   }
+}
+
+async function diagram(config: Config, json: boolean, print: (text: string) => void): Promise<number> {
+  const sites = await Promise.all(
+    config.sites.map(async (site) => {
+      const seen: { observed: ObservedSite | null } = { observed: null };
+      const { error } = await guarded(site, {}, async () => {
+        const { api } = await openSite(config, site);
+        seen.observed = await observe(api, config.vhost);
+        return {};
+      });
+      return diagramSite({ site: site.name, error, observed: seen.observed });
+    }),
+  );
+  print(json ? `${JSON.stringify({ command: 'diagram', sites }, null, 2)}\n` : diagramText(sites));
+  return sites.every(({ error }) => error === null) ? 0 : 1;
 }
 
 async function plan(config: Config, site: SiteConfig): Promise<SiteReport> {

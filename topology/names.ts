@@ -21,7 +21,7 @@ export const DEAD_STREAM = 'events.dead-letters';
 export const PROBE_TYPE = 'waggle.probe';
 
 /** The stream of one partition of the log, 0 <= partition < log.partitions. */
-export const logStream = (partition: number): string => `events.log-${partition}`;
+export const logStream = (partition: number | 'N'): string => `events.log-${partition}`;
 /** The queue of a queue sink, at its home site. */
 export const sinkQueue = (sink: string): string => `sink.${sink}`;
 /** The queues that hold the permits of a sink, a message each: 1 <= permit <= connections. */
@@ -48,6 +48,7 @@ export const POLICY_DEAD = 'waggle.dead';
 export const POLICY_BUFFER = 'waggle.federation-buffer';
 export const POLICY_SINK = 'waggle.sink';
 export const POLICY_PERMIT = 'waggle.permit';
+export const POLICY_LIVE = 'waggle.live';
 export const POLICY_FEDERATION = 'waggle.federation';
 
 // --- users that are no sink ---
@@ -56,9 +57,12 @@ export const USER_FEDERATION = 'federation';
 export const USER_AGENT = 'agent';
 export const USER_MONITORING = 'monitoring';
 export const USER_OPERATOR = 'operator';
+/** Live taps: `waggle tap`, and applications that watch events pass. */
+export const USER_TAP = 'tap';
 
 /** Short-lived queues of live taps; they come and go, so nobody declares them. */
 export const LIVE_PREFIX = 'live.';
+export const liveQueue = (name: string): string => `${LIVE_PREFIX}${name}`;
 /** Names that are ours: what is found under them and was not declared is an orphan. */
 export const OUR_NAMES = /^(events|sink|waggle)(\.|$)|^federation: /;
 
@@ -77,6 +81,8 @@ export const PATTERNS = {
   federationReads: '^(federation: events -> .*|events)$',
   sinkQueues: '^sink\\.[^.]+$',
   permitQueues: '^sink\\.[^.]+\\.permit-\\d+$',
+  liveQueues: '^live\\.',
+  liveReads: '^(live\\..*|events\\.live)$',
   operatorWrites: '^(sink|events\\.dead)$',
   operatorReads: '^(events\\.log(-\\d+)?|events\\.dead-letters)$',
 } as const;

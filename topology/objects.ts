@@ -64,6 +64,8 @@ export interface ObservedSite {
   readonly version: string;
   readonly nodes: readonly ObservedNode[];
   readonly objects: readonly Observed[];
+  /** Fields `pattern`, `definition`. */
+  readonly operatorPolicies: readonly { readonly name: string; readonly fields: Fields }[];
   readonly links: readonly ObservedLink[];
   /** Stable feature flags that are not enabled. */
   readonly disabledFlags: readonly string[];

@@ -33,6 +33,7 @@ export async function observe(api: Management, vhost: string): Promise<ObservedS
     bindings,
     upstreams,
     sets,
+    operatorPolicies,
     links,
     flags,
   ] = await Promise.all([
@@ -48,6 +49,7 @@ export async function observe(api: Management, vhost: string): Promise<ObservedS
     rows('bindings', vhost),
     rows('parameters', 'federation-upstream', vhost),
     rows('parameters', 'federation-upstream-set', vhost),
+    rows('operator-policies', vhost),
     rows('federation-links', vhost),
     rows('feature-flags'),
   ]);
@@ -82,6 +84,7 @@ export async function observe(api: Management, vhost: string): Promise<ObservedS
       ...upstreams.map((each) => object('upstream', textOf(each['name']), fieldsOf(each['value']))),
       ...sets.map((each) => object('upstream-set', textOf(each['name']), { upstreams: each['value'] ?? [] })),
     ],
+    operatorPolicies: operatorPolicies.map((each) => ({ name: textOf(each['name']), fields: each })),
     links: links.map(link),
     disabledFlags: flags
       .filter((each) => each['stability'] === 'stable' && each['state'] !== 'enabled')

@@ -3,7 +3,7 @@ import type { Config, SiteConfig } from '#core/config/config.ts';
 import { isQueueSink } from '#core/config/sink-config.ts';
 import type { Change } from './change.ts';
 import * as names from './names.ts';
-import { textOf, type Observed } from './objects.ts';
+import { argument, textOf, type Observed } from './objects.ts';
 
 /** `unknown`: what is at the site and not desired. */
 export function orphans(config: Config, site: SiteConfig, unknown: readonly Observed[]): readonly Change[] {
@@ -58,8 +58,13 @@ function orphan(config: Config, site: SiteConfig, observed: Observed): readonly 
 
 function orphanQueue(config: Config, site: SiteConfig, observed: Observed): readonly Change[] {
   const { name, messages } = observed;
-  if (!names.OUR_NAMES.test(name) || expectedBuffers(config, site).includes(name)) return [];
   const remove = `Then delete it by hand: rabbitmqctl delete_queue --vhost "${config.vhost}" "${name}"`;
+  const isStream = argument(observed.fields, 'x-queue-type') === 'stream';
+  if (name.startsWith(names.LIVE_PREFIX) && isStream) {
+    const reason = `a live tap that is a stream: no limit holds for it, and it may fill the disk; it holds ${messages} messages`;
+    return report(observed, reason, 'Have its owner use a classic queue.', remove);
+  }
+  if (!names.OUR_NAMES.test(name) || expectedBuffers(config, site).includes(name)) return [];
   if (name.startsWith(names.FEDERATION_PREFIX)) {
     return report(
       observed,

@@ -15,6 +15,7 @@ export function prerequisites(
     ...nodes(site, observed),
     ...observed.objects.flatMap((each) => replicas(config, observed, each)),
     ...desired.flatMap((each) => overruled(each, observed)),
+    ...limiting(config, observed),
   ];
 }
 
@@ -58,6 +59,24 @@ function overruled({ name, kind, policy, fields }: Desired, observed: ObservedSi
   if (found === policy || found === null) return [];
   const step = `Narrow the pattern of ${found}, lower its priority, or remove it: rabbitmqctl clear_policy "${found}"`;
   return [refuse(`${kind} ${name}`, `the policy ${found} is in force on it, in the place of ${policy}`, step)];
+}
+
+/** A policy of the operator is merged with ours, and the stricter counts: limits of length or age lose events. */
+function limiting(config: Config, observed: ObservedSite): readonly Refusal[] {
+  return observed.operatorPolicies.flatMap(({ name, fields }) => {
+    const taken = observed.objects
+      .filter((each) => each.kind === 'queue' && names.OUR_NAMES.test(each.name))
+      .filter((each) => matches(textOf(fields['pattern']), each.name))
+      .map((each) => each.name);
+    if (taken.length === 0) return [];
+    return [
+      refuse(
+        `operator policy ${name}`,
+        `it changes what is declared for ${taken.join(', ')}: ${textOf(fields['definition'])}`,
+        `Narrow its pattern, or remove it: rabbitmqctl clear_operator_policy --vhost "${config.vhost}" "${name}"`,
+      ),
+    ];
+  });
 }
 
 function plugins(config: Config, observed: ObservedSite): readonly Refusal[] {

@@ -27,6 +27,9 @@ export function rightsOf(user: string, sinks: readonly SinkConfig[]): Rights {
     case names.USER_OPERATOR:
       // Dead letters are read, resolved and replayed; history is replayed out of the log streams.
       return allow(PATTERNS.nothing, PATTERNS.operatorWrites, PATTERNS.operatorReads);
+    case names.USER_TAP:
+      // To bind a queue takes the right to write to it, and to read the exchange.
+      return allow(PATTERNS.liveQueues, PATTERNS.liveQueues, PATTERNS.liveReads);
     case names.USER_MONITORING:
       return { tags: ['monitoring'], permission: null };
     default: {

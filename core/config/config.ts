@@ -14,7 +14,7 @@ export interface Config {
   readonly version: 1;
   readonly vhost: string;
   readonly sites: readonly SiteConfig[];
-  /** By user name: `topology`, `federation`, `agent`, `monitoring`, `operator`, and one for each sink under the sink's name. */
+  /** By user name: `topology`, `federation`, `agent`, `monitoring`, `operator`, `tap`, and one for each sink under the sink's name. */
   readonly users: Readonly<Record<string, UserConfig>>;
   readonly log: LogConfig;
   readonly dead: { readonly retention: number; readonly maxBytes: number };

@@ -27,6 +27,7 @@ export const needsOfOperator: Needs = [
   'sinks.*.match',
   'agent.inputs',
 ];
+export const needsOfTap: Needs = ['vhost', 'sites', 'users.tap'];
 export const needsOfStatus: Needs = ['agent.admin'];
 export const needsOfSend: Needs = ['agent.inputs'];
 export const needsOfConsumer = (sink: string): Needs => [...broker, `sinks.${sink}`, `users.${sink}`];

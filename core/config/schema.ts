@@ -7,7 +7,7 @@ import { sinkSchema } from './sink-schema.ts';
 import { textKinds } from './texts.ts';
 
 /** The users that waggle itself knows; each sink has one of its own beside them. */
-export const systemUsers = ['topology', 'federation', 'agent', 'monitoring', 'operator'] as const;
+export const systemUsers = ['topology', 'federation', 'agent', 'monitoring', 'operator', 'tap'] as const;
 
 const site = object(
   'One site: a RabbitMQ cluster.',

@@ -19,7 +19,7 @@ export interface Outcome {
   readonly text: string;
 }
 
-export async function run(command: TopologyCommand, config: Config, json = false): Promise<Outcome> {
+export async function run(command: TopologyCommand | 'diagram', config: Config, json = false): Promise<Outcome> {
   let text = '';
   const code = await runTopology(command, config, { json, print: (part) => void (text += part) });
   return { code, text };

@@ -85,13 +85,16 @@ describe('what a site should have', () => {
     expect([...kinds].filter((kind) => kind.startsWith('upstream') || kind === 'federation-policy')).toEqual([]);
   });
 
-  test('rights are anchored, and only the administrator and federation configure anything', () => {
+  test('rights are anchored, and only the administrator, federation and taps configure anything', () => {
     const permissions = objects.filter(({ kind, name }) => kind === 'permission' && name !== 'topology');
     const rights = permissions.map(({ name, fields }): [string, Fields] => [name, fields]);
     for (const [, { configure, write, read }] of rights) {
       for (const pattern of [configure, write, read]) expect(pattern).toMatch(/^\^/);
     }
-    expect(rights.filter(([, { configure }]) => configure !== '^$').map(([name]) => name)).toEqual(['federation']);
+    expect(rights.filter(([, { configure }]) => configure !== '^$').map(([name]) => name)).toEqual([
+      'federation',
+      'tap',
+    ]);
     const write = new RegExp(textOf(find('permission', 'agent').fields['write']));
     for (const allowed of ['events', 'events.mirror', 'events.dead']) expect(allowed).toMatch(write);
     for (const refused of ['events.partition', 'events.log-0', 'sink', 'xevents', 'events.deadx'])

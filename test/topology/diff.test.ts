@@ -28,6 +28,7 @@ function declared(of: Config = config): ObservedSite {
     ],
     objects: [...desiredObjects(of, chicago).map(observed), buffer({})],
     links: [{ upstream: 'us-east-1', exchange: 'events', status: 'running', error: '' }],
+    operatorPolicies: [],
     disabledFlags: [],
   };
 }

@@ -33,6 +33,7 @@ function declared(of: Config): ObservedSite {
     nodes: [{ name: NODE, running: true, alarms: [], plugins: [] }],
     objects,
     links: [],
+    operatorPolicies: [],
     disabledFlags: [],
   };
 }

@@ -183,7 +183,7 @@ describe('every problem names line, column and path, and what to write', () => {
       changed('  agent: {', '  agnet: {'),
       [
         'w.yaml:8:1: users.agent: is missing; add it with its password',
-        'w.yaml:11:3: users.agnet: is neither a sink nor one of topology, federation, agent, monitoring, operator; did you mean "agent"?',
+        'w.yaml:11:3: users.agnet: is neither a sink nor one of topology, federation, agent, monitoring, operator, tap; did you mean "agent"?',
       ],
     ],
     [
