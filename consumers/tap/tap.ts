@@ -130,17 +130,14 @@ function acknowledge(channel: Channel, message: ConsumeMessage): void {
 /** Says so while the queue is full, since the broker does not. */
 function lookAfter(channel: Channel, queue: string, say: (text: string) => void): void {
   let wasFull = false;
-  const timer = setInterval(() => {
-    channel.checkQueue(queue).then(
-      ({ messageCount }) => {
-        const isFull = messageCount >= QUEUE_BATCHES * 0.9;
-        if (isFull !== wasFull)
-          say(isFull ? 'events pass faster than this end reads them: the oldest are left out' : 'keeping up again');
-        wasFull = isFull;
-      },
-      () => clearInterval(timer),
-    );
-  }, LOOK);
+  const look = async (): Promise<void> => {
+    const { messageCount } = await channel.checkQueue(queue);
+    const isFull = messageCount >= QUEUE_BATCHES * 0.9;
+    if (isFull !== wasFull)
+      say(isFull ? 'events pass faster than this end reads them: the oldest are left out' : 'keeping up again');
+    wasFull = isFull;
+  };
+  const timer = setInterval(() => void look().catch(() => clearInterval(timer)), LOOK);
   channel.on('close', () => clearInterval(timer));
 }
 

@@ -91,12 +91,12 @@ test('while 20,000 events a second flow: no error at a publisher, and every even
   const errors: string[] = [];
   channel.on('error', (error: Error) => errors.push(error.message));
   channel.on('return', () => errors.push('returned'));
-  let flowing = true;
+  const flowing = new AbortController();
   const sent: string[] = [];
   let confirmed = 0;
   const started = performance.now();
   const flow = (async () => {
-    while (flowing) {
+    while (!flowing.signal.aborted) {
       while (sent.length < ((performance.now() - started) / 1000) * RATE) {
         const batch = batchOf(100, sent.length % 2, sent.length % 3 === 0 ? 'checkin.new' : 'test.event');
         const { routingKey, body, contentEncoding: _, ...properties } = encodeBatch(batch, 'identity');
@@ -118,7 +118,7 @@ test('while 20,000 events a second flow: no error at a publisher, and every even
   await api.send('DELETE', '/api/policies/flow/waggle.sink', undefined);
   expect((await run('declare', wider)).code).toBe(0);
   await until('three seconds of flow', () => performance.now() - started > 3_000);
-  flowing = false;
+  flowing.abort();
   await flow;
   const seconds = (performance.now() - started) / 1000;
   await until('all confirmed', () => confirmed === sent.length || errors.length > 0);
