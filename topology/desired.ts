@@ -198,8 +198,7 @@ function policy(name: string, pattern: string, applyTo: string, definition: Fiel
 function users(config: Config): readonly Desired[] {
   return Object.entries(config.users).flatMap(([name, { password }]) => {
     const { tags, permission } = rightsOf(name, config.sinks);
-    const user = object('user', name, { tags }, { secret: password });
-    return permission ? [user, object('permission', name, permission)] : [user];
+    return [object('user', name, { tags }, { secret: password }), object('permission', name, permission)];
   });
 }
 

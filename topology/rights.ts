@@ -7,8 +7,7 @@ const { PATTERNS } = names;
 export interface Rights {
   /** Of the management API. */
   readonly tags: readonly string[];
-  /** Null: no rights in the vhost at all. */
-  readonly permission: { readonly configure: string; readonly write: string; readonly read: string } | null;
+  readonly permission: { readonly configure: string; readonly write: string; readonly read: string };
 }
 
 /** Rights of a user of the configuration; a name that is no role is a sink: a log sink unless it is one of the queue sinks. */
@@ -31,7 +30,8 @@ export function rightsOf(user: string, sinks: readonly SinkConfig[]): Rights {
       // To bind a queue takes the right to write to it, and to read the exchange.
       return allow(PATTERNS.liveQueues, PATTERNS.liveQueues, PATTERNS.liveReads);
     case names.USER_MONITORING:
-      return { tags: ['monitoring'], permission: null };
+      // Rights to nothing: without them the management API hides the queues of the vhost.
+      return { ...allow(PATTERNS.nothing, PATTERNS.nothing, PATTERNS.nothing), tags: ['monitoring'] };
     default: {
       const hasQueue = sinks.some((sink) => sink.name === user && isQueueSink(sink));
       return allow(PATTERNS.nothing, PATTERNS.dead, hasQueue ? names.sinkReads(user) : PATTERNS.log);

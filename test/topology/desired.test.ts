@@ -99,7 +99,7 @@ describe('what a site should have', () => {
     for (const allowed of ['events', 'events.mirror', 'events.dead']) expect(allowed).toMatch(write);
     for (const refused of ['events.partition', 'events.log-0', 'sink', 'xevents', 'events.deadx'])
       expect(refused).not.toMatch(write);
-    expect(objects.some(({ kind, name }) => kind === 'permission' && name === 'monitoring')).toBe(false);
+    expect(find('permission', 'monitoring').fields).toEqual({ configure: '^$', write: '^$', read: '^$' });
   });
 
   test('a sink reads the log streams and nothing else', () => {
