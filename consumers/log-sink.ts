@@ -155,6 +155,7 @@ const freshName = (): string => randomBytes(10).toString('hex');
 const linkOf = (config: Config, sink: LogSinkConfig, site: string, what: string): AmqpLinkOptions => ({
   site,
   nodes: siteOf(config, sink, site).nodes,
+  tls: siteOf(config, sink, site).tls,
   user: sink.name,
   password: config.users[sink.name]?.password ?? '',
   vhost: config.vhost,

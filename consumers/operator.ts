@@ -11,9 +11,11 @@ export function operatorAccess(config: Config, site: string): OperatorAccess {
 
 /** By AMQP 0-9-1. `what`: shown by the broker beside the connection. */
 export function operatorLink(config: Config, site: string, what: string): AmqpLinkOptions {
+  const { nodes, tls } = siteOf(config, site);
   return {
     site,
-    nodes: siteOf(config, site).nodes,
+    nodes,
+    tls,
     user: USER_OPERATOR,
     password: passwordOf(config),
     vhost: config.vhost,

@@ -140,6 +140,7 @@ async function watch(
 const linkOf = (config: Config, sink: QueueSinkConfig, what: string): AmqpLinkOptions => ({
   site: sink.home,
   nodes: config.sites.find((site) => site.name === sink.home)?.nodes ?? [],
+  tls: config.sites.find((site) => site.name === sink.home)?.tls ?? null,
   user: sink.name,
   password: config.users[sink.name]?.password ?? '',
   vhost: config.vhost,

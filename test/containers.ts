@@ -10,8 +10,11 @@
 // its data stay in its volume until the end. `stop`, `kill`, `pause` and `start` exist for a node and for a whole site; `start` resolves once the
 // node answers again. Containers and networks carry the label `waggle.test=<pid>`; what a dead process left is swept at the next start.
 import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
 import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { connect as tlsConnect } from 'node:tls';
 import type { Config, SiteConfig } from '#core/config/config.ts';
 import {
   freePort,
@@ -72,6 +75,8 @@ export interface SiteOptions {
   readonly admin?: 'guest';
   readonly nodes?: 1 | 3;
   readonly network?: TestNetwork;
+  /** A folder of deploy/make-certificates.sh with a certificate for each node, and one `client`: TLS everywhere, and nothing else. */
+  readonly tls?: string;
   /** More environment of the brokers. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -99,7 +104,9 @@ export async function startSite(name: string, options: SiteOptions = {}): Promis
       nodes: nodes.map((node) => node.amqp),
       stream: nodes.map((node) => node.stream),
       management: nodes.map((node) => node.management),
-      federation: names.map((node) => `amqp://${node}:5672`),
+      federation: names.map((node) => (options.tls === undefined ? `amqp://${node}:5672` : `amqps://${node}:5671`)),
+      tls: options.tls === undefined ? null : clientCertificates(options.tls),
+      linkCertificates: '/etc/rabbitmq/tls',
     },
     stop: all((node) => node.stop()),
     kill: all((node) => node.kill()),
@@ -116,7 +123,7 @@ export async function startSite(name: string, options: SiteOptions = {}): Promis
 }
 
 /** Two sites on one network that reach each other by name. Nothing is declared yet. */
-export async function startTwoSites(options: { readonly nodes?: 1 | 3 } = {}): Promise<TwoSites> {
+export async function startTwoSites(options: Pick<SiteOptions, 'nodes' | 'tls'> = {}): Promise<TwoSites> {
   const network = await startNetwork();
   const [chicago, east] = await Promise.all([
     startSite('chicago', { ...options, network }),
@@ -180,15 +187,15 @@ async function startNode(
   name: string,
   cluster: readonly string[],
   network: TestNetwork,
-  { admin, environment = {} }: SiteOptions,
+  { admin, tls, environment = {} }: SiteOptions,
 ): Promise<SiteNode> {
   const [amqp, stream, management, prometheus] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
   const container = await new Published(RABBITMQ)
     .publish(
       new Map([
-        [5672, amqp],
-        [5552, stream],
-        [15672, management],
+        [tls === undefined ? 5672 : 5671, amqp],
+        [tls === undefined ? 5552 : 5551, stream],
+        [tls === undefined ? 15672 : 15671, management],
         [15692, prometheus],
       ]),
     )
@@ -209,16 +216,22 @@ async function startNode(
       { content: settings(cluster), target: '/etc/rabbitmq/conf.d/90-test.conf', mode: 0o644 },
       { content: deployed('enabled_plugins'), target: '/etc/rabbitmq/enabled_plugins', mode: 0o644 },
       { content: deployed('rabbitmq.conf'), target: '/etc/rabbitmq/conf.d/20-waggle.conf', mode: 0o644 },
+      ...(tls === undefined ? [] : tlsFiles(tls, name)),
     ])
     .withStartupTimeout(120_000)
     .start();
-  const ready = () => until(`RabbitMQ ${name} at 127.0.0.1:${amqp}`, () => speaksAmqp(amqp), 120_000);
+  const ready = () =>
+    until(
+      `RabbitMQ ${name} at 127.0.0.1:${amqp}`,
+      () => (tls === undefined ? speaksAmqp(amqp) : speaksTls(amqp, tls)),
+      120_000,
+    );
   await ready();
   return {
     ...(await serverOf(name, container.getId(), ready)),
-    amqp: `amqp://127.0.0.1:${amqp}`,
+    amqp: `${tls === undefined ? 'amqp' : 'amqps'}://127.0.0.1:${amqp}`,
     stream: { host: '127.0.0.1', port: stream },
-    management: `http://127.0.0.1:${management}`,
+    management: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${management}`,
     prometheus: `http://127.0.0.1:${prometheus}`,
   };
 }
@@ -236,6 +249,34 @@ function settings(cluster: readonly string[]): string {
 }
 
 const deployed = (file: string): string => readFileSync(new URL(`../deploy/rabbitmq/${file}`, import.meta.url), 'utf8');
+
+function tlsFiles(folder: string, node: string): { content: string; target: string; mode: number }[] {
+  const files = ['ca', 'cert', 'key'].map((name) => ({
+    content: readFileSync(join(folder, node, `${name}.pem`), 'utf8'),
+    target: `/etc/rabbitmq/tls/${name}.pem`,
+    mode: 0o644,
+  }));
+  return [...files, { content: deployed('tls.conf'), target: '/etc/rabbitmq/conf.d/30-tls.conf', mode: 0o644 }];
+}
+
+export function clientCertificates(folder: string): { ca: string; cert: string; key: string } {
+  const read = (name: string): string => readFileSync(join(folder, 'client', `${name}.pem`), 'utf8');
+  return { ca: read('ca'), cert: read('cert'), key: read('key') };
+}
+
+/** The handshake is refused or reset until the broker listens. */
+async function speaksTls(port: number, folder: string): Promise<boolean> {
+  const socket = tlsConnect({ host: '127.0.0.1', port, ...clientCertificates(folder) });
+  socket.on('error', () => {});
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(2_000) });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
 
 /** Docker's proxy accepts before the broker does, so the broker's first frame (connection.start, AMQP 0-9-1 section 4.2.2) is waited for. */
 function speaksAmqp(port: number): Promise<boolean> {

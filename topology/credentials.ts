@@ -11,7 +11,8 @@ export function passwordOf(config: Config, user: string): string {
 
 /** For `openAmqpLink` and `connectAmqp`. `name` is shown by the broker beside the connection. */
 export function amqpOptions(config: Config, site: SiteConfig, user: string, name: string): AmqpLinkOptions {
-  return { site: site.name, nodes: site.nodes, user, password: passwordOf(config, user), vhost: config.vhost, name };
+  const { nodes, tls } = site;
+  return { site: site.name, nodes, tls, user, password: passwordOf(config, user), vhost: config.vhost, name };
 }
 
 /** `amqp://user:password@host:port/vhost`, for tools that take a URL. A secret: never print it. */

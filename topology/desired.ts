@@ -209,7 +209,7 @@ function federation(config: Config, site: SiteConfig): readonly Desired[] {
   return [
     ...others.map((other) =>
       object('upstream', names.upstreamName(other.name), {
-        uri: other.federation.map((node) => federationUri(node, password, config.vhost)),
+        uri: other.federation.map((node) => federationUri(node, password, config.vhost, site.linkCertificates)),
         'ack-mode': 'on-confirm',
         'max-hops': 1,
         'prefetch-count': FEDERATION_PREFETCH,
@@ -232,10 +232,18 @@ function federation(config: Config, site: SiteConfig): readonly Desired[] {
   ];
 }
 
-export function federationUri(node: string, password: string, vhost: string): string {
+/** `certificates`: folder on the brokers that open the link. */
+export function federationUri(node: string, password: string, vhost: string, certificates: string): string {
   const { protocol, host } = new URL(node);
   const user = `${names.USER_FEDERATION}:${encodeURIComponent(password)}`;
-  return `${protocol}//${user}@${host}/${encodeURIComponent(vhost)}?heartbeat=10&connection_timeout=10000`;
+  return `${protocol}//${user}@${host}/${encodeURIComponent(vhost)}?heartbeat=10&connection_timeout=10000${protocol === 'amqps:' ? linkTls(host, certificates) : ''}`;
+}
+
+/** RabbitMQ's own names of Erlang's TLS options in a URI (rabbitmq.com/docs/uri-query-parameters). */
+function linkTls(host: string, certificates: string): string {
+  const file = (name: string): string => encodeURIComponent(`${certificates}/${name}.pem`);
+  const name = host.replace(/:\d+$/, '');
+  return `&cacertfile=${file('ca')}&certfile=${file('cert')}&keyfile=${file('key')}&verify=verify_peer&server_name_indication=${name}`;
 }
 
 /** A stream's age as RabbitMQ writes it (`7D`, `36h`, `90s`): the largest unit that is exact, rounded up to seconds. */

@@ -1,5 +1,8 @@
 // RabbitMQ's management API (HTTP, JSON): one site through any of its nodes, each call with a deadline.
 import { setTimeout as delay } from 'node:timers/promises';
+import { Agent, fetch, type Response } from 'undici';
+import type { SiteTls } from '#core/config/config.ts';
+import { clientTls } from '#core/io/tls.ts';
 
 /** The broker's answer was no, or nothing answered. `status` is 0 where no node answered. */
 export class ManagementError extends Error {
@@ -28,7 +31,14 @@ const PAUSE = 250;
 export const path = (...parts: readonly string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`;
 
 /** Every call may be repeated safely (declarations are idempotent), so a node that does not answer, or fails, is followed by the next. */
-export function management(urls: readonly string[], user: string, password: string): Management {
+export function management(
+  urls: readonly string[],
+  user: string,
+  password: string,
+  tls: SiteTls | null = null,
+): Management {
+  // Node's own fetch knows no authorities of one's own.
+  const dispatcher = tls === null ? undefined : new Agent({ connect: clientTls(tls) });
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   let current = 0;
   const nodeAt = (turn: number): string => (urls[turn % urls.length] ?? '').replace(/\/$/, '');
@@ -51,6 +61,7 @@ export function management(urls: readonly string[], user: string, password: stri
           method,
           headers: { authorization, 'content-type': 'application/json' },
           signal: AbortSignal.timeout(DEADLINE),
+          ...(dispatcher && { dispatcher }),
           ...(body !== undefined && { body: JSON.stringify(body) }),
         });
         current = turn % urls.length;

@@ -14,7 +14,7 @@ export interface OpenSite {
 export async function openSite(config: Config, site: SiteConfig): Promise<OpenSite> {
   const api = administrator(config, site);
   if (await isAdministrator(api)) return { api, bootstrap: false };
-  const guest = management(site.management, 'guest', 'guest');
+  const guest = management(site.management, 'guest', 'guest', site.tls);
   if (await isAdministrator(guest)) return { api: guest, bootstrap: true };
   throw new Error(
     `${api.url} refuses ${USER_TOPOLOGY} with the password of users.${USER_TOPOLOGY}, and guest too. ` +
@@ -23,7 +23,7 @@ export async function openSite(config: Config, site: SiteConfig): Promise<OpenSi
 }
 
 export function administrator(config: Config, site: SiteConfig): Management {
-  return management(site.management, USER_TOPOLOGY, passwordOf(config, USER_TOPOLOGY));
+  return management(site.management, USER_TOPOLOGY, passwordOf(config, USER_TOPOLOGY), site.tls);
 }
 
 async function isAdministrator(api: Management): Promise<boolean> {

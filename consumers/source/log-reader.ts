@@ -133,13 +133,15 @@ export class LogReader implements AsyncDisposable {
 
   /** One connection, from the handshake until it ends; answers why it ended. */
   async #session(node: { host: string; port: number }, connected: () => void): Promise<string> {
-    const { vhost, username, password, partitions } = this.#options;
+    const { site, vhost, username, password, partitions } = this.#options;
     const over = new AbortController();
     const stop = (): void => over.abort('closing');
     this.#closing.signal.addEventListener('abort', stop, { once: true });
     try {
-      const connecting = this.#options.connect({ ...node, username, password, vhost }, CONNECT_DEADLINE_MS, (why) =>
-        over.abort(why),
+      const connecting = this.#options.connect(
+        { ...node, username, password, vhost, tls: site.tls },
+        CONNECT_DEADLINE_MS,
+        (why) => over.abort(why),
       );
       const connection = await unlessAborted(connecting, over.signal, (late) => late[Symbol.asyncDispose]());
       this.#connection = connection;

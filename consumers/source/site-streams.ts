@@ -37,7 +37,7 @@ export class SiteStreams implements AsyncDisposable {
     for (const node of site.stream) {
       const over = new AbortController();
       try {
-        const endpoint = { ...node, username: user, password, vhost };
+        const endpoint = { ...node, username: user, password, vhost, tls: site.tls };
         const connection = await StreamConnection.connect(endpoint, CONNECT_DEADLINE_MS, (why) => over.abort(why));
         return new SiteStreams(site.name, connection, over);
       } catch (error) {

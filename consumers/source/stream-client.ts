@@ -13,8 +13,10 @@
 //    Here it gets whole frames, each joined once.
 // 7. It reads a chunk whose first message is 16 MiB long as empty: see large-entry.ts.
 import { createRequire } from 'node:module';
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { Offset } from 'rabbitmq-stream-js-client';
+import type { SiteTls } from '#core/config/config.ts';
+import { clientTls } from '#core/io/tls.ts';
 import { readAmqpPairs, type ByteReader } from './amqp-value.ts';
 import { FrameJoiner } from './frame-joiner.ts';
 import { asSent, decodeFrames } from './large-entry.ts';
@@ -37,6 +39,8 @@ export interface StreamEndpoint {
   readonly username: string;
   readonly password: string;
   readonly vhost: string;
+  /** In the clear unless given. */
+  readonly tls?: SiteTls | null;
 }
 
 export interface Subscription {
@@ -186,6 +190,9 @@ export class StreamConnection implements AsyncDisposable {
       username: endpoint.username,
       password: endpoint.password,
       vhost: endpoint.vhost,
+      ...(endpoint.tls && {
+        ssl: { ...clientTls(endpoint.tls), ...(isIP(endpoint.host) === 0 && { servername: endpoint.host }) },
+      }),
       heartbeat: HEARTBEAT_S,
       connectionName: 'waggle consumer',
       // The client hands its parameters to each of its connections: none is made that we do not know, nor after the end.

@@ -5,6 +5,8 @@ import { patternFault } from '#core/patterns.ts';
 import { forPeople, type CommandOptions, type Output } from '../operator-command.ts';
 import { printAside, runTap } from './tap.ts';
 
+const printOut = (lines: Buffer): Promise<boolean> => printAside(1, lines);
+
 /** The exit code, or what is wrong with its use. Ends with the process's first SIGINT or SIGTERM. */
 export function tapCommand(
   config: Config,
@@ -26,6 +28,8 @@ export function tapCommand(
     return `--site: there is no site "${asked}"; the sites are ${sites.join(', ')}${didYouMean(String(asked), sites)}`;
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  const print = (lines: Buffer): Promise<boolean> => printAside(1, lines);
-  return forPeople(() => runTap(config, { match, site, count, print, tell: output.tell }, stop.signal), output);
+  return forPeople(
+    () => runTap(config, { match, site, count, print: printOut, tell: output.tell }, stop.signal),
+    output,
+  );
 }

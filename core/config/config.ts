@@ -33,6 +33,17 @@ export interface SiteConfig {
   readonly management: readonly string[];
   /** How brokers of the other sites reach this one; `nodes` unless given. */
   readonly federation: readonly string[];
+  /** Null: the system's authorities, no certificate of our own, streams in the clear. */
+  readonly tls: SiteTls | null;
+  /** Folder on the brokers of this site with ca.pem, cert.pem and key.pem: what its links to `amqps:` sites use. */
+  readonly linkCertificates: string;
+}
+
+/** PEM texts; null members: the system's authorities, no certificate of our own. */
+export interface SiteTls {
+  readonly ca: string | null;
+  readonly cert: string | null;
+  readonly key: string | null;
 }
 
 export interface UserConfig {

@@ -21,6 +21,8 @@ export interface SiteFile {
   readonly stream: readonly string[];
   readonly management: string | readonly string[];
   readonly federation?: readonly string[];
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly link_certificates: string;
 }
 
 export interface BeeFile {

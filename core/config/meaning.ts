@@ -80,6 +80,17 @@ export function checkMeaning(
       say(['users', user], 'key', `is neither a sink nor one of ${systemUsers.join(', ')}${didYouMean(user, known)}`);
   }
 
+  for (const site of sites) {
+    const tls = keys(root, ['sites', site, 'tls']);
+    const given = (field: string): boolean => tls.includes(field) || isAbsent(['sites', site, 'tls', field]);
+    if (given('cert') !== given('key'))
+      say(['sites', site, 'tls', given('cert') ? 'cert' : 'key'], 'key', 'needs cert and key together');
+    if (!keys(root, ['sites', site]).includes('tls')) continue;
+    for (const field of ['nodes', 'management'])
+      if ([valueAt(root, ['sites', site, field])].flat().some((url) => /^(amqp|http):/.test(String(url))))
+        say(['sites', site, field], 'value', 'is in the clear, though the site has tls; write amqps: and https:');
+  }
+
   // A broker belongs to one site: else topology would federate it with itself.
   const addresses = new Map<string, string>();
   for (const site of sites) {

@@ -27,6 +27,16 @@ const site = object(
       text('amqp-url', 'One node.'),
       'AMQP addresses as the brokers of the other sites reach them; `nodes` unless given.',
     ),
+    tls: object('How this site’s certificates are checked, and what is shown to it; with it, streams use TLS too.', {
+      ca: secret('PEM of the authorities trusted; the system’s unless given: "file:/path".'),
+      cert: secret('PEM of the certificate shown (mutual TLS): "file:/path".'),
+      key: secret('PEM of its key: "file:/path".'),
+    }),
+    link_certificates: text(
+      'absolute-path',
+      'Folder on the brokers of this site with ca.pem, cert.pem, key.pem: for its links to sites whose `federation` is amqps:.',
+      { default: '/etc/rabbitmq/tls' },
+    ),
   },
   { required: ['nodes', 'stream', 'management'] },
 );

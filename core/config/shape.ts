@@ -40,6 +40,8 @@ function shapeSite(name: string, site: SiteFile): SiteConfig {
     stream: site.stream.flatMap((text) => parseAddress(text) ?? []),
     management: [site.management].flat(),
     federation: site.federation ?? site.nodes,
+    tls: site.tls === undefined ? null : { ca: null, cert: null, key: null, ...site.tls },
+    linkCertificates: site.link_certificates,
   };
 }
 

@@ -17,8 +17,11 @@
 // Calls come in this order, never overlapping: onUp (onBlocked onUnblocked)* onDown, and again. Nothing is restored: the owner makes its channels
 // anew, and an error in one of them is the owner's (listen for `error` on each channel). Handlers are told, not waited for, and must not throw:
 // a throw drops the connection, so that a half-made owner is made again. No handler is called after `close` resolves.
+import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type ChannelModel } from 'amqplib';
+import type { SiteTls } from '../config/config.ts';
+import { clientTls } from './tls.ts';
 
 export interface AmqpLinkOptions {
   /** Name of the site, for messages. */
@@ -28,6 +31,8 @@ export interface AmqpLinkOptions {
   readonly user: string;
   readonly password: string;
   readonly vhost: string;
+  /** For nodes `amqps:`; unless given the system’s authorities, and no certificate of our own. */
+  readonly tls?: SiteTls | null;
   /** Shown by the broker beside the connection. */
   readonly name: string;
 }
@@ -100,6 +105,7 @@ function dial(options: AmqpLinkOptions, node: string, signal?: AbortSignal): Pro
     keepAliveDelay: 10_000,
     timeout: CONNECT_TIMEOUT,
     clientProperties: { connection_name: options.name },
+    ...(url.protocol === 'amqps:' && { ...clientTls(options.tls ?? null), servername: serverName(url.hostname) }),
     // net.connect hands it to the socket, which it destroys: the only way to end a connection whose peer is silent.
     ...(signal && { signal }),
   };
@@ -116,6 +122,9 @@ function dial(options: AmqpLinkOptions, node: string, signal?: AbortSignal): Pro
     socket,
   );
 }
+
+/** An address is no name to ask for (RFC 6066, section 3). */
+const serverName = (host: string): string => (isIP(host.replace(/^\[|\]$/g, '')) === 0 ? host : '');
 
 function describe(options: AmqpLinkOptions, node: string, error: unknown): string {
   const text =

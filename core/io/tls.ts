@@ -4,6 +4,7 @@
 // is not its own behind its own, so one further up in the chain counts only where the signatures lead from the server's to it.
 import { X509Certificate } from 'node:crypto';
 import { checkServerIdentity, type PeerCertificate, type TLSSocket } from 'node:tls';
+import type { SiteTls } from '../config/config.ts';
 import type { TlsConfig } from '../config/sink-config.ts';
 
 /** For tls.connect and all that hands options to it. */
@@ -26,6 +27,15 @@ export function tlsConfigFault({ ca }: TlsConfig): string | null {
   } catch {
     return 'tls.ca: this is no certificate in PEM (-----BEGIN CERTIFICATE-----)';
   }
+}
+
+/** Of connections to a site: whom to trust, and what to show. For tls.connect. */
+export function clientTls(tls: SiteTls | null): { ca?: string; cert?: string; key?: string } {
+  return {
+    ...(tls?.ca != null && { ca: tls.ca }),
+    ...(tls?.cert != null && { cert: tls.cert }),
+    ...(tls?.key != null && { key: tls.key }),
+  };
 }
 
 /** Where there is a fingerprint, `certificateFault` must be asked before the first byte is written. */

@@ -21,6 +21,8 @@ async function configOf(path: string): Promise<{ config: Config; ready: () => Pr
     stream: [{ host: '127.0.0.1', port: 1 }],
     management: [],
     federation: [],
+    tls: null,
+    linkCertificates: '/etc/rabbitmq/tls',
   };
   const admin = `127.0.0.1:${await freePort()}`;
   const rotate = { size: 2 ** 20, count: 1000, age: 1000 };

@@ -27,10 +27,16 @@ async function gate(
   const { hostname, port } = new URL(target);
   const server = createServer((request, response) => {
     const fate = request.method === 'GET' ? 'done' : change();
-    if (fate === 'refused') return void request.socket.destroy();
+    if (fate === 'refused') {
+      request.socket.destroy();
+      return;
+    }
     const { method, url, headers } = request;
     const onward = forward({ hostname, port, method, path: url, headers }, (answer) => {
-      if (fate === 'unanswered') return void request.socket.destroy();
+      if (fate === 'unanswered') {
+        request.socket.destroy();
+        return;
+      }
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
     });

@@ -130,7 +130,7 @@ test('a stream age is in the largest exact unit', () => {
 });
 
 test('a federation URI encodes the password and the vhost', () => {
-  expect(federationUri('amqp://us-east-1-1:5672', 'p@ss/word', '/')).toBe(
+  expect(federationUri('amqp://us-east-1-1:5672', 'p@ss/word', '/', '/etc/rabbitmq/tls')).toBe(
     'amqp://federation:p%40ss%2Fword@us-east-1-1:5672/%2F?heartbeat=10&connection_timeout=10000',
   );
 });

@@ -284,9 +284,10 @@ const drifts: readonly {
   },
 ];
 
+const flags = async () => (await told('verify')).checks.find(({ name }) => name === 'feature flags');
+
 // Feature flags can be switched on alone: so this broker starts without those that may be off.
 test('feature flags that are off are told, and how to switch them on', async () => {
-  const flags = async () => (await told('verify')).checks.find(({ name }) => name === 'feature flags');
   expect(await flags()).toMatchObject({
     ok: false,
     detail: expect.stringMatching(/^not enabled: .*rabbitmq_4\.3\.0.*: rabbitmqctl enable_feature_flag all$/),

@@ -8,6 +8,8 @@ const site = (name: string): SiteConfig => ({
   stream: [{ host: `${name}-1`, port: 5552 }],
   management: [`http://${name}-1:15672`],
   federation: [`amqp://${name}-1:5672`],
+  tls: null,
+  linkCertificates: '/etc/rabbitmq/tls',
 });
 
 export const chicago = site('chicago');

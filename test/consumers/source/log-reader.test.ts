@@ -72,7 +72,15 @@ beforeEach(async () => {
     async [Symbol.asyncDispose]() {},
   };
   reader = new LogReader({
-    site: { name: 'chicago', nodes: [], stream: [{ host: 'chicago-1', port: 5552 }], management: [], federation: [] },
+    site: {
+      name: 'chicago',
+      nodes: [],
+      stream: [{ host: 'chicago-1', port: 5552 }],
+      management: [],
+      federation: [],
+      tls: null,
+      linkCertificates: '',
+    },
     vhost: '/',
     username: 's3',
     password: '',

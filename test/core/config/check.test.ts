@@ -16,6 +16,8 @@ describe('a valid configuration', () => {
       ],
       management: ['http://chicago-1:15672'],
       federation: ['amqp://chicago-1:5672', 'amqp://[::1]:5673'],
+      tls: null,
+      linkCertificates: '/etc/rabbitmq/tls',
     });
     expect({ log, dead, vhost }).toEqual({
       vhost: '/',
