@@ -14,7 +14,7 @@ const TYPE = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 const MAX_NAME = 1024;
 const NAME = /^[a-z0-9]+$/;
 /** CloudEvents 1.0.2, section 3.1, String: no control characters, no noncharacters, no lone surrogates. */
-const UNFIT = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
+export const UNFIT = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
 /** RFC 3986, section 4.1: its characters, whole percent escapes, and no colon in a first segment that is no scheme. */
 const URI_REFERENCE =
   /^(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:))(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*$/;

@@ -1,0 +1,76 @@
+// A rule compiled: the sanitising plan, the validator of its JSON Schema, and what is hidden at the end, as one function each.
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import type { JsonSchema } from '#core/config/schema-parts.ts';
+import { type Rejection, rejection } from '../codes.ts';
+import { type Run, objectPlan } from './clean.ts';
+import { disorder } from './conditions.ts';
+import { compareDecimals, isDecimal } from './decimal.ts';
+import { faultOf } from './fault.ts';
+import { FORMATS } from './formats.ts';
+import type { Rule } from './model.ts';
+import { type Hide, type ProtectAll, protectorOfFields } from './protect.ts';
+import { ruleSchema } from './schema.ts';
+
+type Values = Readonly<Record<string, unknown>>;
+
+export interface CompiledRule {
+  readonly rule: Rule;
+  readonly schema: JsonSchema;
+  /** A new object of what the fields let through. */
+  readonly clean: (data: Values, run: Run) => Values;
+  /** Null where cleaned data are as the rule wants them. */
+  readonly fault: (data: Values) => Rejection | null;
+  /** Null where nothing is hidden. */
+  readonly protect: ProtectAll | null;
+}
+
+/** Strict, without coercion, without defaults, and blind to what objects inherit. */
+function createAjv(): Ajv2020 {
+  const ajv = new Ajv2020({
+    strict: true,
+    strictRequired: false, // a condition requires what the schema around it defines
+    allErrors: false,
+    ownProperties: true,
+    discriminator: true,
+    verbose: true,
+    meta: false,
+    validateSchema: false, // that what ruleSchema writes is a schema is for the tests to say, not for each start
+    addUsedSchema: false,
+  });
+  for (const [name, validate] of Object.entries(FORMATS)) ajv.addFormat(name, { type: 'string', validate });
+  ajv.addKeyword({
+    keyword: 'x-decimal',
+    type: 'string',
+    schemaType: 'array',
+    compile:
+      ([min, max]: [string, string]) =>
+      (text: string) =>
+        !isDecimal(text) || (compareDecimals(text, min) >= 0 && compareDecimals(text, max) <= 0), // the pattern says what is none
+  });
+  return ajv;
+}
+
+/** Compiles rules of one set. `hash`: null where there is no key. */
+export function ruleCompiler(hash: Hide | null): (rule: Rule) => CompiledRule {
+  const ajv = createAjv();
+  return (rule) => {
+    const { schema, fieldOf } = ruleSchema(rule);
+    const validate = ajv.compile(schema);
+    ajv.removeSchema(schema); // else it would be kept for as long as the compiler
+    const ordered = rule.conditions.filter(({ order }) => order.length > 0);
+    return {
+      rule,
+      schema,
+      clean: objectPlan(rule.fields, rule.unknown),
+      fault: (data) => {
+        if (!validate(data)) return faultOf(rule, fieldOf, validate.errors ?? []);
+        for (const condition of ordered) {
+          const wrong = disorder(condition, data);
+          if (wrong !== null) return rejection('order-wrong', `/data/${wrong.name}`, wrong.before);
+        }
+        return null;
+      },
+      protect: protectorOfFields(rule.fields, hash),
+    };
+  };
+}
