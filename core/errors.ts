@@ -189,6 +189,32 @@ export const REFUSALS = {
     scope: 'event',
     message: '"data_base64" must be a string of base64 (RFC 4648, section 4).',
   },
+  // Messages of the forward protocol.
+  'msgpack-malformed': {
+    status: 400,
+    retry: false,
+    scope: 'event',
+    message: 'The bytes of the record are not valid msgpack, or end too early.',
+  },
+  'key-invalid': {
+    status: 400,
+    retry: false,
+    scope: 'event',
+    message: 'A key of the record is an array, a map or an extension, which cannot name a member in JSON.',
+  },
+  'message-malformed': {
+    status: 400,
+    retry: false,
+    scope: 'request',
+    message:
+      'This is no message of the forward protocol: [tag, time, record] or [tag, entries], with an option behind.',
+  },
+  'signal-unsupported': {
+    status: 415,
+    retry: false,
+    scope: 'request',
+    message: 'Metrics and traces are not supported here; send logs (fluent_signal 0).',
+  },
   // The request.
   'level-invalid': { status: 400, retry: false, scope: 'request', message: 'The level must be memory, disk or site.' },
   'request-malformed': {

@@ -3,6 +3,9 @@ import type { Level } from './config.ts';
 
 export interface InputsConfig {
   readonly http: HttpInputConfig | null;
+  readonly forward: ForwardInputConfig | null;
+  readonly udp: UdpInputConfig | null;
+  readonly syslog: SyslogInputConfig | null;
 }
 
 export interface HttpInputConfig {
@@ -10,4 +13,47 @@ export interface HttpInputConfig {
   readonly level: Level;
   readonly maxBody: number;
   readonly maxEvent: number;
+}
+
+export interface ForwardInputConfig {
+  readonly listen: string;
+  readonly level: Level;
+  /** Bytes of one message, as it was sent and inflated. */
+  readonly maxChunk: number;
+  readonly maxEvent: number;
+  /** '' where there is none. */
+  readonly sharedKey: string;
+  readonly users: readonly { readonly name: string; readonly password: string }[];
+  readonly tls: ServerTlsConfig | null;
+}
+
+/** What a server shows, and asks of its clients. PEM. */
+export interface ServerTlsConfig {
+  readonly cert: string;
+  readonly key: string;
+  /** Clients must show a certificate of this authority; null: none is asked for. */
+  readonly clientCa: string | null;
+}
+
+export interface UdpInputConfig {
+  readonly listen: string;
+  readonly level: Level;
+  readonly maxEvent: number;
+  /** Of objects that are no CloudEvents; null: those are refused. */
+  readonly type: string | null;
+  /** Bytes asked of the kernel; it may give less. */
+  readonly receiveBuffer: number;
+}
+
+export interface SyslogInputConfig {
+  readonly listen: string;
+  readonly level: Level;
+  readonly type: string;
+  /** Longer messages are cut. */
+  readonly maxMessage: number;
+  /** IANA name, of times without a zone. */
+  readonly timeZone: string;
+  readonly receiveBuffer: number;
+  /** TLS on an address of its own. */
+  readonly tls: (ServerTlsConfig & { readonly listen: string }) | null;
 }

@@ -119,6 +119,11 @@ export function checkMeaning(
     'agent.inputs.http.max_body',
   );
   atMost(['bee', 'max_event'], ['bee', 'max_body'], 'bee.max_body');
+  atMost(
+    ['agent', 'inputs', 'forward', 'max_event'],
+    ['agent', 'inputs', 'forward', 'max_chunk'],
+    'agent.inputs.forward.max_chunk',
+  );
   return findings;
 }
 

@@ -113,6 +113,11 @@ export const textKinds = {
     pattern: /^[a-z0-9][a-z0-9._-]{0,199}$/,
     expected: 'an index name: small letters, digits, ".", "_" and "-", at most 200',
   },
+  'time-zone': {
+    pattern: /^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/,
+    expected: 'a time zone such as "UTC" or "America/Chicago"',
+    check: isTimeZone,
+  },
   'field-name': {
     pattern: /^[A-Za-z][A-Za-z0-9_.-]{0,99}$/,
     expected: 'a field name: letters, digits, ".", "_" and "-" after a letter',
@@ -125,6 +130,14 @@ function isNetwork(text: string): boolean {
   const isV4 = /^\d{1,3}(\.\d{1,3}){3}$/.test(bare) && bare.split('.').every((part) => Number(part) <= 255);
   const isV6 = bare.includes(':') && URL.canParse(`http://[${bare}]/`);
   return (isV4 || isV6) && Number(prefix) <= (isV4 ? 32 : 128);
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
 }
 
 export type TextKindName = keyof typeof textKinds;

@@ -1,10 +1,12 @@
 // How a server's certificate is checked where the system's authorities are not enough: by authorities of one's own, by a fingerprint, or both.
+// And what a server of ours shows, and asks of its clients.
 //
 // A fingerprint alone needs no authority, so Node's check is off then and this one stands in its place. Any server may send a certificate that
 // is not its own behind its own, so one further up in the chain counts only where the signatures lead from the server's to it.
 import { X509Certificate } from 'node:crypto';
-import { checkServerIdentity, type PeerCertificate, type TLSSocket } from 'node:tls';
 import type { SiteTls } from '../config/config.ts';
+import { checkServerIdentity, createSecureContext, type PeerCertificate, type TLSSocket } from 'node:tls';
+import type { ServerTlsConfig } from '../config/input-config.ts';
 import type { TlsConfig } from '../config/sink-config.ts';
 
 /** For tls.connect and all that hands options to it. */
@@ -36,6 +38,32 @@ export function clientTls(tls: SiteTls | null): { ca?: string; cert?: string; ke
     ...(tls?.cert != null && { cert: tls.cert }),
     ...(tls?.key != null && { key: tls.key }),
   };
+}
+
+/** For tls.createServer. Throws with a message for people where certificate and key cannot be used; `where`: the configuration's path. */
+export function serverTlsOptions({ cert, key, clientCa }: ServerTlsConfig, where: string): ServerTlsOptions {
+  const options = { cert, key, minVersion: 'TLSv1.2' as const };
+  try {
+    createSecureContext(options);
+  } catch (error) {
+    throw new TypeError(
+      `${where}: cert and key are no pair of PEM texts that TLS can use (${error instanceof Error ? error.message : String(error)})`,
+      { cause: error },
+    );
+  }
+  if (clientCa === null) return options;
+  const fault = tlsConfigFault({ ca: clientCa, fingerprint: null });
+  if (fault !== null) throw new TypeError(`${where}.client_ca: this is no certificate in PEM`);
+  return { ...options, ca: clientCa, requestCert: true, rejectUnauthorized: true };
+}
+
+interface ServerTlsOptions {
+  readonly cert: string;
+  readonly key: string;
+  readonly minVersion: 'TLSv1.2';
+  readonly ca?: string;
+  readonly requestCert?: true;
+  readonly rejectUnauthorized?: true;
 }
 
 /** Where there is a fingerprint, `certificateFault` must be asked before the first byte is written. */

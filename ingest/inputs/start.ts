@@ -7,7 +7,10 @@ import type { Telemetry } from '#core/io/telemetry.ts';
 import { createBooks } from './books.ts';
 import type { Accept, Input, InputContext } from './contract.ts';
 import type { LetterIntake } from '../letters.ts';
+import { createForwardInput } from './forward/forward.ts';
 import { createHttpInput } from './http/http.ts';
+import { createSyslogInput } from './syslog/syslog.ts';
+import { createUdpInput } from './udp.ts';
 
 /** Who takes what was read: events, and what Bee rejected; the latter null where there is no Bee. */
 export interface Takers {
@@ -21,6 +24,11 @@ type Starter = (inputs: InputsConfig, context: InputContext & Takers, closeWithi
 const starters: Readonly<Record<keyof InputsConfig, Starter>> = {
   http: ({ http }, context, closeWithin) =>
     http && createHttpInput({ ...http, ...context, limits: { close: closeWithin } }),
+  forward: ({ forward }, context, closeWithin) =>
+    forward && createForwardInput({ ...forward, ...context, limits: { close: closeWithin } }),
+  udp: ({ udp }, context) => udp && createUdpInput({ ...udp, ...context }),
+  syslog: ({ syslog }, context, closeWithin) =>
+    syslog && createSyslogInput({ ...syslog, ...context, limits: { close: closeWithin } }),
 };
 
 export interface StartedInputs extends AsyncDisposable {

@@ -3,14 +3,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
+import { ByteBudget } from '#core/byte-budget.ts';
 import { refusal, type Refusal } from '#core/errors.ts';
+import { codingOf, inflate, readBody, type Body } from '#core/io/http-body.ts';
 import { formatAddress, parseAddress } from '#core/units.ts';
 import type { Level } from '#core/config/config.ts';
 import type { HttpInputConfig } from '#core/config/input-config.ts';
 import { LETTERS_PATH, type LetterIntake } from '../../letters.ts';
 import type { Accepted, Input, InputContext } from '../contract.ts';
 import { answerAccepted, answerNone, answerRefused, type Answer } from './answer.ts';
-import { BodyBudget, codingOf, inflate, readBody, type Body } from '#core/io/http-body.ts';
 import { createTaker, type Taken, type Taker } from './events.ts';
 import { readHead, type RequestHead } from './request.ts';
 
@@ -98,13 +99,13 @@ async function close(app: FastifyInstance, service: Service, deadline: number): 
 
 class Service {
   readonly options: HttpInputOptions;
-  readonly budget: BodyBudget;
+  readonly budget: ByteBudget;
   closing = false;
   readonly #take: Taker;
 
   constructor(options: HttpInputOptions) {
     this.options = options;
-    this.budget = new BodyBudget(Math.max(BUDGET, 2 * options.maxBody));
+    this.budget = new ByteBudget(Math.max(BUDGET, 2 * options.maxBody));
     this.#take = createTaker(options);
   }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { needsEverything, needsNothing, needsOfAgent, needsOfConsumer, needsOfTopology } from '#core/config/needs.ts';
+import { noInputs } from '../../site-config.ts';
 import { changed, check, config, good, problems } from './good.ts';
 
 describe('a valid configuration', () => {
@@ -29,7 +30,10 @@ describe('a valid configuration', () => {
       host: 'this-host',
       admin: '127.0.0.1:9881',
       spool: { path: '/var/lib/waggle', max: 10 * 2 ** 30, keep: 2 ** 30, segment: 64 * 2 ** 20 },
-      inputs: { http: { listen: '127.0.0.1:9880', level: 'disk', maxBody: 8 * 2 ** 20, maxEvent: 2 ** 20 } },
+      inputs: {
+        ...noInputs,
+        http: { listen: '127.0.0.1:9880', level: 'disk', maxBody: 8 * 2 ** 20, maxEvent: 2 ** 20 },
+      },
       types: [],
       route: { mode: 'balance', prefer: 'chicago', hysteresis: 30_000, window: 8 * 2 ** 20, linger: 10 },
     });
