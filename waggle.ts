@@ -11,6 +11,7 @@ import {
   needsOfMove,
   needsOfOperator,
   needsOfSend,
+  needsOfSpool,
   needsOfStatus,
   needsOfTap,
   needsOfTopology,
@@ -191,6 +192,29 @@ const subcommands: readonly Subcommand[] = [
       const { tapCommand } = await import('./consumers/tap/command.ts');
       // A write that nobody reads would keep the process.
       return process.exit(orWrongUse(await tapCommand(loadConfig(file, needsOfTap), args, options, output)));
+    },
+  },
+  {
+    name: 'spool',
+    about: 'the spool of this host, with its agent or without: see it, check it, take events out, mend it, send again',
+    args: [new Argument('<what>', 'which').choices(['status', 'check', 'export', 'repair', 'resend'])],
+    options: [
+      new Option('--path <folder>', 'of this spool; agent.spool.path unless given'),
+      json,
+      new Option('--type <pattern>', 'with export: events of this type, such as checkin.*'),
+      new Option('--unconfirmed', 'with export: only what some site has not confirmed'),
+      new Option(
+        '--from <time>',
+        'with export, resend: segments with events accepted then or later, such as 2026-11-23T14',
+      ),
+      new Option('--to <time>', 'with export, resend: segments with events accepted before'),
+      new Option('--site <site>', 'with resend: to this site'),
+      yes,
+    ],
+    run: async ({ file, args: [what = ''], options }) => {
+      const { spoolCommand } = await import('./ingest/spool-command/command.ts');
+      const config = loadConfig(file, what === 'resend' ? needsOfAgent : needsOfSpool);
+      return orWrongUse(await spoolCommand(config, what, options, output));
     },
   },
   {

@@ -10,7 +10,8 @@ export const SITE_PATIENCE = 10_000;
 
 export interface AcceptOptions {
   readonly spool: Spool;
-  readonly waiters: SiteWaiters;
+  /** Of each route. */
+  readonly waiters: readonly SiteWaiters[];
   /** Milliseconds of the clock of `waiters`. */
   readonly clock: () => number;
   /** Bytes that sites confirm in a second. */
@@ -25,8 +26,15 @@ export function createAccept(options: AcceptOptions): Accept {
     const wanted = Math.max(options.segment, sizeOf(groups));
     return { kind: 'refused', reason, message, retryAfter: retryAfter(wanted, options.drainRate()) };
   };
+  /** The first site that has all of it decides; `mirror` asks each. */
   const atSite = ({ identity, first, last }: Receipt): Promise<boolean> =>
-    new Promise((resolve) => waiters.add(identity, first, last, clock(), resolve));
+    new Promise((resolve) => {
+      let left = waiters.length;
+      const answered = (confirmed: boolean): void => {
+        if (--left === 0 || confirmed) resolve(confirmed);
+      };
+      for (const each of waiters) each.add(identity, first, last, clock(), answered);
+    });
 
   return async (groups, level) => {
     const appended = spool.append(groups, level === 'memory' ? 'memory' : 'disk');

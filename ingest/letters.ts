@@ -63,6 +63,7 @@ export async function openLetters(config: Config, token: string, telemetry: Tele
     path: join(agent.spool.path, 'letters'),
     max,
     keep: 0,
+    behind: Infinity,
     segment,
     partitions: log.partitions,
     routes: [ROUTE],
@@ -84,7 +85,7 @@ export async function openLetters(config: Config, token: string, telemetry: Tele
   return {
     allows: createGate(token),
     take: takeLetters,
-    accept: createAccept({ spool, waiters, clock, drainRate: () => publisher.drainRate, segment }),
+    accept: createAccept({ spool, waiters: [waiters], clock, drainRate: () => publisher.drainRate, segment }),
     stats: () => spool.stats(),
     expire: () => waiters.expire(clock()),
     giveUp: () => waiters.giveUp(),

@@ -5,22 +5,16 @@ import type { Config } from '#core/config/config.ts';
 import { type Readiness, startAdmin } from '#core/io/admin.ts';
 import { EXIT_CONFIG } from '#core/io/config-file.ts';
 import { type Telemetry, createTelemetry } from '#core/io/telemetry.ts';
-import { amqpOptions } from '#topology/credentials.ts';
-import { USER_AGENT } from '#topology/names.ts';
-import { SITE_PATIENCE, createAccept } from './accept.ts';
+import { createAccept } from './accept.ts';
 import { type StartedInputs, startInputs } from './inputs/start.ts';
 import { createLedger, imbalance } from './ledger.ts';
 import { openLetters, shareSpool } from './letters.ts';
-import { publisherEvents } from './publish/events.ts';
-import { Publisher } from './publish/publisher.ts';
-import { SiteWaiters } from './publish/waiters.ts';
+import { createRoutes, routeNames, type Routes } from './routes.ts';
 import type { SpoolStats } from './spool/contract.ts';
 import { nodeDisk, systemClock } from './spool/node-disk.ts';
 import { openSpool } from './spool/spool.ts';
 import { spoolObserver } from './spool-events.ts';
 
-/** The one route of `balance` and `failover`; they share a cursor, so that changing the mode sends nothing twice. */
-const ROUTE = 'sites';
 const REFRESH = 1_000;
 /** How long requests in flight are given at the end, and of it those that wait for a site. */
 const CLOSE_INPUTS = 2_000;
@@ -62,7 +56,7 @@ export async function runAgent(
 
 /** Resolves once it listens; whether a site can be reached is no matter. Rejects with an error for people. */
 async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> {
-  const { agent, log, sites } = config;
+  const { agent, log } = config;
   await using started = new AsyncDisposableStack();
 
   const spool = started.use(
@@ -70,7 +64,8 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
       ...agent.spool,
       max: shareSpool(agent.spool.max, config.bee !== null).events,
       partitions: log.partitions,
-      routes: [ROUTE],
+      behind: agent.route.behind,
+      routes: routeNames(config),
       disk: nodeDisk,
       clock: systemClock,
       random: randomFillSync,
@@ -79,15 +74,9 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
     }),
   );
 
-  const waiters = new SiteWaiters(SITE_PATIENCE);
-  const links = sites.map((site) => amqpOptions(config, site, USER_AGENT, `waggle agent ${agent.host}`));
-  const publisher = new Publisher(
-    spool.reader(ROUTE),
-    { links, route: agent.route },
-    publisherEvents(telemetry, waiters),
-  );
+  const routes = createRoutes(config, spool, telemetry);
   const stop = new AbortController();
-  const running = publisher.run(stop.signal);
+  const running = routes.run(stop.signal);
   const failed = running.then(() => new Promise<never>(() => {}));
   failed.catch(() => {}); // Whoever waits for it is told.
   started.defer(async () => {
@@ -102,21 +91,21 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
   ledger(stats());
   const refresh = setInterval(() => {
     ledger(stats());
-    waiters.expire(clock());
+    for (const each of routes.waiters) each.expire(clock());
     letters?.expire();
   }, REFRESH);
   started.defer(() => clearInterval(refresh));
 
   const accept = createAccept({
     spool,
-    waiters,
+    waiters: routes.waiters,
     clock,
-    drainRate: () => publisher.drainRate,
+    drainRate: () => routes.drainRate,
     segment: agent.spool.segment,
   });
   const inputs = started.use(await startInputs(agent, { accept, letters }, telemetry, CLOSE_INPUTS));
   const giveUp = (): void => {
-    waiters.giveUp();
+    for (const each of routes.waiters) each.giveUp();
     letters?.giveUp();
   };
   started.defer(() => void setTimeout(giveUp, CLOSE_WAITERS).unref());
@@ -125,8 +114,8 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
     await startAdmin({
       listen: agent.admin,
       registry: telemetry.metrics.registry,
-      ready: () => readiness(stats(), publisher),
-      status: () => status(config, inputs, stats(), publisher),
+      ready: () => readiness(stats(), routes),
+      status: () => status(config, inputs, stats(), routes),
     }),
   );
 
@@ -162,26 +151,25 @@ function withLetters(events: SpoolStats, letters: SpoolStats | null): SpoolStats
   };
 }
 
-function readiness({ refusing }: SpoolStats, publisher: Publisher): Readiness {
+function readiness({ refusing }: SpoolStats, routes: Routes): Readiness {
   const reasons: string[] = [];
   if (refusing !== null) reasons.push(`the spool refuses events: ${refusing}`);
-  if (!publisher.isLinked) {
-    const why = publisher.status.map(({ site, state, trouble }) => trouble ?? `site ${site} is ${state}`);
+  if (!routes.isLinked) {
+    const why = routes.sites.map(({ site, state, trouble }) => trouble ?? `site ${site} is ${state}`);
     reasons.push(`no site takes events, they are only spooled: ${why.join('; ')}`);
   }
   return { ok: reasons.length === 0, reasons };
 }
 
-function status(config: Config, inputs: StartedInputs, stats: SpoolStats, publisher: Publisher): object {
+function status(config: Config, inputs: StartedInputs, stats: SpoolStats, routes: Routes): object {
   return {
     site: config.agent.site,
     host: config.agent.host,
     inputs: inputs.status(),
     route: {
-      name: ROUTE,
       mode: config.agent.route.mode,
-      bytesPerSecond: Math.round(publisher.drainRate),
-      sites: publisher.status,
+      bytesPerSecond: Math.round(routes.drainRate),
+      sites: routes.sites,
     },
     ledger: stats.routes.map((route) => ({ ...route, imbalance: imbalance(route) })),
     spool: { ...stats, routes: undefined },

@@ -61,6 +61,13 @@ export function spoolObserver(telemetry: Telemetry): (event: SpoolEvent) => void
           fields,
           `${event.message}: how far tailed files were read is known only as far as segments are left; lines may come again`,
         );
+      case 'skipped':
+        return telemetry.fact(
+          'warn',
+          'spool.skipped',
+          fields,
+          `route ${event.route} is too far behind (agent.route.behind): ${event.events} events that another site has are skipped for it, and counted as dropped-skipped`,
+        );
       case 'lost':
         return telemetry.fact(
           'error',

@@ -79,11 +79,13 @@ export interface SpoolConfig {
 }
 
 export interface RouteConfig {
-  readonly mode: 'balance' | 'failover';
+  readonly mode: 'balance' | 'failover' | 'mirror';
   /** The preferred site of `failover`; the agent's own unless given. */
   readonly prefer: string;
   /** How long a site must be reachable again before traffic goes back to it. */
   readonly hysteresis: number;
+  /** `mirror`: with more bytes of the spool than this before a site, what another site confirmed is skipped for it. */
+  readonly behind: number;
   /** Unconfirmed bytes in flight, for each site. */
   readonly window: number;
   readonly linger: number;

@@ -54,9 +54,10 @@ export interface AgentFile {
   readonly inputs: InputsFile;
   readonly types: readonly { readonly match: string; readonly type: string }[];
   readonly route: {
-    readonly mode: 'balance' | 'failover';
+    readonly mode: 'balance' | 'failover' | 'mirror';
     readonly prefer?: string;
     readonly hysteresis: string;
+    readonly behind?: string;
     readonly window: string;
     readonly linger: string;
   };

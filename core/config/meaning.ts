@@ -112,6 +112,7 @@ export function checkMeaning(
       say(small, 'value', `must not be larger than ${largeName}`);
   };
   atMost(['agent', 'spool', 'keep'], ['agent', 'spool', 'max'], 'agent.spool.max');
+  atMost(['agent', 'route', 'behind'], ['agent', 'spool', 'max'], 'agent.spool.max');
   atMost(['agent', 'spool', 'segment'], ['agent', 'spool', 'max'], 'agent.spool.max');
   atMost(
     ['agent', 'inputs', 'http', 'max_event'],

@@ -28,6 +28,8 @@ export const needsOfOperator: Needs = [
   'agent.inputs',
 ];
 export const needsOfTap: Needs = ['vhost', 'sites', 'users.tap'];
+/** The folder alone. */
+export const needsOfSpool: Needs = ['agent.spool'];
 export const needsOfStatus: Needs = ['agent.admin'];
 export const needsOfSend: Needs = ['agent.inputs'];
 export const needsOfConsumer = (sink: string): Needs => [...broker, `sinks.${sink}`, `users.${sink}`];

@@ -85,8 +85,8 @@ const agent = object(
       'To which site events go.',
       {
         mode: oneOf(
-          'balance: agents spread over the sites. failover: one preferred site, another while it is away.',
-          ['balance', 'failover'],
+          'balance: agents spread over the sites. failover: one preferred site, another while it is away. mirror: every event to every site, without federation.',
+          ['balance', 'failover', 'mirror'],
           'balance',
         ),
         prefer: text('name', 'The preferred site of failover; the agent’s own unless given.'),
@@ -95,6 +95,11 @@ const agent = object(
           '30s',
           '0s',
           '1d',
+        ),
+        behind: text(
+          'size',
+          'mirror: with more bytes than this before a site, what another site confirmed is skipped for it, and counted. Half of spool.max unless given. From 1MiB to 1000TiB.',
+          { 'x-range': ['1MiB', '1000TiB'] },
         ),
         window: size('Unconfirmed bytes in flight, for each site.', '8MiB', '256KiB', '1GiB'),
         linger: duration('How long a batch waits for more events.', '10ms', '0ms', '10ms'),

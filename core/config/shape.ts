@@ -59,6 +59,7 @@ function shapeAgent(host: string, agent: AgentFile): AgentConfig {
       mode: route.mode,
       prefer: route.prefer ?? site,
       hysteresis: ms(route.hysteresis),
+      behind: route.behind === undefined ? Math.floor(bytes(spool.max) / 2) : bytes(route.behind),
       window: bytes(route.window),
       linger: ms(route.linger),
     },

@@ -2,7 +2,7 @@
 import type { Options } from 'amqplib';
 import { type Batch, encodeBatch } from '#core/batch.ts';
 import { readRecordLine } from '#core/dead-letter.ts';
-import { EVENTS, EVENTS_DEAD } from '#topology/names.ts';
+import { EVENTS, EVENTS_DEAD, EVENTS_MIRROR } from '#topology/names.ts';
 
 export interface Outgoing {
   readonly exchange: string;
@@ -11,11 +11,20 @@ export interface Outgoing {
   readonly options: Options.Publish;
 }
 
-/** Events, for the log and the sinks. */
+/** Events, for the log and the sinks; federation copies them to the other sites. */
 export function outgoingEvents(batch: Batch): Outgoing {
+  return eventsTo(EVENTS, batch);
+}
+
+/** Events that the agent itself takes to each site. */
+export function outgoingMirrored(batch: Batch): Outgoing {
+  return eventsTo(EVENTS_MIRROR, batch);
+}
+
+function eventsTo(exchange: string, batch: Batch): Outgoing {
   const { routingKey, body, headers, contentType, appId, messageId } = encodeBatch(batch, 'identity');
   const options = { persistent: true, mandatory: true, headers, contentType, appId, messageId };
-  return { exchange: EVENTS, routingKey, body, options };
+  return { exchange, routingKey, body, options };
 }
 
 /** A dead letter: the batch is one line (core/dead-letter.ts, `recordLine`). What is none is shown as a letter of nobody. */

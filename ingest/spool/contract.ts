@@ -77,6 +77,8 @@ export interface RouteLedger {
   /** Lost to damage of the disk; their bytes are in the quarantine folder. */
   readonly quarantined: number;
   readonly dropped: Readonly<Record<string, number>>;
+  /** Bytes of the segments that it still needs. */
+  readonly bytes: number;
   /** Milliseconds since the oldest event was accepted that is not yet confirmed; 0 when there is none. */
   readonly oldestUnconfirmed: number;
 }
@@ -137,6 +139,8 @@ export type SpoolEvent =
   /** The file of notes cannot be read: those whose segments are gone are lost. */
   | { readonly kind: 'notes-unreadable'; readonly message: string }
   | { readonly kind: 'removed'; readonly segments: number; readonly bytes: number }
+  /** A route was too far behind: `events` that another route has confirmed are given up for it, and segments of `bytes` may go. */
+  | { readonly kind: 'skipped'; readonly route: string; readonly events: number; readonly bytes: number }
   /** Closing with a disk that takes nothing: so many events of level `memory` are lost. */
   | { readonly kind: 'lost'; readonly events: number };
 

@@ -14,6 +14,7 @@ import { quarantine } from './quarantine.ts';
 import type { Reserve } from './reserve.ts';
 import type { Route } from './route.ts';
 import type { Damage } from './segment-reader.ts';
+import { skipBehind } from './skip.ts';
 import { isEmpty, type Segment, type SegmentTable } from './segments.ts';
 import type { Writer } from './writer.ts';
 
@@ -30,6 +31,7 @@ export interface JanitorOptions {
   readonly reserve: Reserve;
   readonly max: number;
   readonly keep: number;
+  readonly behind: number;
   readonly segment: number;
   /** Whether place is still short; asked after each run. */
   readonly crowded: () => boolean;
@@ -143,6 +145,7 @@ export class Janitor {
         await this.#quarantine();
         if (wantRoom) await this.#sealSettled();
         await this.#writeNotes();
+        this.#skip();
         await this.#writeCursors();
         await this.#remove(full);
         this.#wantRoom = this.#options.crowded();
@@ -222,6 +225,11 @@ export class Janitor {
       throw error;
     }
     stored();
+  }
+
+  #skip(): void {
+    const { table, behind, observe } = this.#options;
+    for (const skipped of skipBehind(this.#routes, table, behind)) observe({ kind: 'skipped', ...skipped });
   }
 
   async #writeCursors(): Promise<void> {

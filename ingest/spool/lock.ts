@@ -82,6 +82,21 @@ export async function lockFolder(folder: string, holder: string): Promise<AsyncD
   }
 }
 
+/** Who has the folder, or null; looks only. */
+export async function lockHolder(folder: string): Promise<string | null> {
+  const handle = await open(folder, 'r');
+  try {
+    const place = `/proc/self/fd/${handle.fd}`;
+    for (const name of await readdir(place)) {
+      const holder = NAME.test(name) ? await ask(`${place}/${name}`) : null;
+      if (holder !== null) return holder;
+    }
+    return null;
+  } finally {
+    await handle.close();
+  }
+}
+
 async function release(server: Server, handle: FileHandle): Promise<void> {
   await close(server);
   await handle.close();

@@ -6,6 +6,7 @@ import { Settled, type Cursor } from './cursor.ts';
 import { errorCode, type Disk, type DiskFile, type SpoolClock } from './disk.ts';
 import { SegmentReader, type Damage } from './segment-reader.ts';
 import { isEmpty, type Segment, type SegmentTable } from './segments.ts';
+import { bytesBehind } from './skip.ts';
 
 export interface RouteOptions {
   readonly name: string;
@@ -43,8 +44,6 @@ export class Route implements SpoolReader {
   readonly cursor: Cursor;
   readonly #options: RouteOptions;
   readonly #table: SegmentTable;
-  /** What was settled before this process: handed out no more. */
-  readonly #before = new Map<string, Settled>();
   /** Handed out by this process, or on its way to quarantine. Kept for the ledger alone: what is spooled must not be derived from what is settled. */
   readonly #taken = new Map<string, NumberSet>();
   readonly #marks = new Map<string, Mark[]>();
@@ -116,6 +115,11 @@ export class Route implements SpoolReader {
     if (settled) this.#settle(identity, settled, settled.add(settled.reason(reason), ranges));
   }
 
+  /** Those of these numbers that were not handed out. */
+  unread(identity: string, ranges: Iterable<NumberRange>): readonly NumberRange[] {
+    return this.#taken.get(identity)?.missing(ranges) ?? [...ranges];
+  }
+
   /** The bytes are in the quarantine folder. */
   quarantined(identity: string, first: number, last: number): void {
     const settled = this.settled(identity);
@@ -129,18 +133,7 @@ export class Route implements SpoolReader {
     add(this.#gone, settled, this.#table.lasts().get(identity) ?? 0);
     this.cursor.delete(identity);
     this.#marks.delete(identity);
-    this.#before.delete(identity);
     this.#taken.delete(identity);
-  }
-
-  /** Before reading: what the cursor file knew. */
-  remember(): void {
-    for (const [identity, settled] of this.cursor) {
-      this.#before.set(
-        identity,
-        new Settled(settled.confirmed.copy(), settled.quarantined.copy(), new Map(settled.dropped)),
-      );
-    }
   }
 
   /**
@@ -175,6 +168,7 @@ export class Route implements SpoolReader {
       confirmed,
       quarantined,
       dropped: Object.fromEntries(totals.dropped),
+      bytes: bytesBehind(this, this.#table),
       oldestUnconfirmed,
     };
   }
@@ -236,11 +230,10 @@ export class Route implements SpoolReader {
       this.#cannotOpen(next, error);
       return false;
     }
-    const before = this.#before.get(next.name.identity);
     const marks = this.#marks;
     const taken = this.#taken;
     this.#reader = new SegmentReader(this.#file, next, {
-      skip: (first, last) => before !== undefined && before.has(first, last),
+      skip: (first, last) => this.#isDone(next.name.identity, first, last),
       damaged: (damage) => this.#damaged(damage),
       unreadable: (error) => this.#options.unreadable(next, error),
       seen: (record, time) => {
@@ -250,6 +243,11 @@ export class Route implements SpoolReader {
     });
     this.#segment = next;
     return true;
+  }
+
+  /** Settled by an earlier process, or given up before it was read. */
+  #isDone(identity: string, first: number, last: number): boolean {
+    return this.cursor.get(identity)?.has(first, last) ?? false;
   }
 
   #damaged(damage: Damage): void {

@@ -32,6 +32,8 @@ export interface SpoolOptions {
   readonly keep: number;
   /** Of one segment; never more than a quarter of `max`, so that draining frees place. */
   readonly segment: number;
+  /** What another route has confirmed is given up for a route that has more bytes than this before it. */
+  readonly behind: number;
   /** New identities get a partition below this. */
   readonly partitions: number;
   /** Names of the routes that read it: a segment stays until each has passed it. */
@@ -138,7 +140,6 @@ class FolderSpool implements Spool {
             message: errorText(error),
           }),
       });
-      route.remember();
       return route;
     });
     this.#writer = new Writer({
@@ -167,6 +168,8 @@ class FolderSpool implements Spool {
         max,
         keep,
         segment,
+        // A full spool refuses what the other site would take.
+        behind: Math.min(options.behind, max - 2 * segment),
         observe,
         crowded: () => this.#crowded(),
         notes,

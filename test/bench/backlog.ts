@@ -70,6 +70,7 @@ async function fill({ path, events, identities }: Backlog): Promise<void> {
       path,
       max: 64 * 1024 ** 3,
       keep: 0,
+      behind: Infinity,
       segment: 64 * 1024 ** 2,
       partitions: identities,
       routes: ['sites'],

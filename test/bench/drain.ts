@@ -15,7 +15,7 @@ import { nodeDisk, systemClock } from '../../ingest/spool/node-disk.ts';
 import { openSpool } from '../../ingest/spool/spool.ts';
 import { amqpOptions, amqpUrl } from '../../topology/credentials.ts';
 import { topologyReport } from '../../topology/main.ts';
-import { EVENTS, USER_AGENT } from '../../topology/names.ts';
+import { USER_AGENT } from '../../topology/names.ts';
 import { type Site, configFor, startSite } from '../containers.ts';
 
 export interface DrainFigure {
@@ -91,6 +91,7 @@ async function drainTurn(config: Config, events: number, perRecord: number): Pro
       path,
       max: 8 * 1024 ** 3,
       keep: 0,
+      behind: Infinity,
       segment: 64 * 1024 ** 2,
       partitions: config.log.partitions,
       routes: [ROUTE],

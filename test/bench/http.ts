@@ -263,6 +263,7 @@ async function spoolAccept(folder: string): Promise<{ readonly accept: Accept; r
     path: folder,
     max: 8 * 2 ** 30,
     keep: 0,
+    behind: Infinity,
     segment: 64 * 2 ** 20,
     partitions: 8,
     routes: ['bench'],

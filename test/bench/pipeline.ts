@@ -39,7 +39,14 @@ const identityOf = (partition: number): string => `01890000-0000-7000-8000-00000
 export async function benchPipeline(events: number, pairs: number): Promise<Figure[]> {
   await using sites = await startTwoSites();
   await using s3 = await startS3();
-  const route = { mode: 'failover', prefer: PUBLISHED_AT, hysteresis: 2_000, window: WINDOW, linger: 10 } as const;
+  const route = {
+    mode: 'failover',
+    prefer: PUBLISHED_AT,
+    hysteresis: 2_000,
+    behind: Infinity,
+    window: WINDOW,
+    linger: 10,
+  } as const;
   const parts = { log: { partitions: PARTITIONS }, agent: { route }, sinks: [await sinkAt(s3, events)] };
   const config = sites.config(parts);
   const alone = sites.config({ ...parts, vhost: 'alone' });

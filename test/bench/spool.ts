@@ -36,6 +36,7 @@ const options = (path: string): SpoolOptions => ({
   path,
   max: 64 * 1024 * MEBI,
   keep: 0,
+  behind: Infinity,
   segment: 64 * MEBI,
   partitions: 8,
   routes: ['bench'],

@@ -4,7 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { AgentConfig, Config } from '#core/config/config.ts';
+import { connect } from 'amqplib';
+import { amqpUrl } from '#topology/credentials.ts';
 import { topologyReport } from '#topology/main.ts';
+import { logStream, USER_TOPOLOGY } from '#topology/names.ts';
+import { spoolCommand } from '../../ingest/spool-command/command.ts';
 import { type TwoSites, startTwoSites, until } from '../containers.ts';
 import { noInputs } from '../site-config.ts';
 import { type AgentProcess, startAgentProcess } from './agent-process.ts';
@@ -26,14 +30,17 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
 });
 
-async function configWith(route: Partial<AgentConfig['route']> = {}): Promise<Config> {
+async function configWith(
+  route: Partial<AgentConfig['route']> = {},
+  spool: Partial<AgentConfig['spool']> = {},
+): Promise<Config> {
   const path = await mkdtemp(join(tmpdir(), 'waggle-agent-'));
   folders.push(path);
   const { agent } = sites.config();
   return sites.config({
     log: { partitions: PARTITIONS },
     agent: {
-      spool: { ...agent.spool, path },
+      spool: { ...agent.spool, path, ...spool },
       inputs: {
         ...noInputs,
         http: { listen: '127.0.0.1:0', level: 'disk', maxBody: 8 * 1024 ** 2, maxEvent: 1024 ** 2 },
@@ -65,6 +72,8 @@ const span = (first: number, last: number): number[] =>
 
 interface AdminStatus {
   readonly ledger: readonly {
+    readonly route: string;
+    readonly dropped: Readonly<Record<string, number>>;
     readonly spooled: number;
     readonly accepted: number;
     readonly confirmed: number;
@@ -74,6 +83,8 @@ interface AdminStatus {
 }
 const statusOf = async (agent: AgentProcess): Promise<AdminStatus> =>
   (await fetch(`${agent.admin}/status`)).json() as Promise<AdminStatus>;
+const confirmedBy = async (agent: AgentProcess): Promise<Record<string, number>> =>
+  Object.fromEntries((await statusOf(agent)).ledger.map(({ route, confirmed }) => [route, confirmed]));
 const drained = (agent: AgentProcess): Promise<void> =>
   until('the spool is drained', async () => (await statusOf(agent)).ledger.every(({ spooled }) => spooled === 0));
 const stateOf = async (agent: AgentProcess, site: string): Promise<string | undefined> =>
@@ -181,6 +192,38 @@ test('failover: the other site takes over at once, and gives back after the hyst
   await expectExactlyOnce('failover', span(1, 300));
 });
 
+test('mirror: each site gets every event from the agent itself, and one that is away holds nobody up', async () => {
+  const config = await configWith({ mode: 'mirror' });
+  const acknowledged = span(1, 600);
+  {
+    await using agent = await startAgentProcess(config);
+    await until('both are linked', async () =>
+      (await statusOf(agent)).route.sites.every(({ state }) => state === 'ready'),
+    );
+    expect((await post(agent.http, 'mirror', span(1, 200), 'site'))?.body.level).toBe('site');
+    await drained(agent);
+    await sites.east.stop();
+    expect((await post(agent.http, 'mirror', span(201, 400), 'site'))?.body.level).toBe('site');
+    await until('chicago has confirmed them', async () => (await confirmedBy(agent))['mirror-chicago'] === 400);
+    expect(await confirmedBy(agent)).toEqual({ 'mirror-chicago': 400, 'mirror-us-east-1': 200 });
+    await agent.kill('SIGKILL');
+  }
+  await using agent = await startAgentProcess(config);
+  expect(await post(agent.http, 'mirror', span(401, 600))).toMatchObject({ status: 200 });
+  await sites.east.start();
+  await drained(agent);
+  expect((await statusOf(agent)).ledger.map(({ imbalance }) => imbalance)).toEqual([0, 0]);
+  await expectExactlyOnce('mirror', acknowledged);
+  for (const site of sites.sites) {
+    await using oracle = await followLog(site, PARTITIONS);
+    const mirrored = (): string[] =>
+      [...oracle.data].filter(([, data]) => (data as { run: string }).run === 'mirror').map(([key]) => key);
+    await until('all is read', () => mirrored().length === 600);
+    // Nothing came over federation, so nothing came twice.
+    expect(mirrored().filter((key) => !oracle.local.has(key))).toEqual([]);
+  }
+});
+
 test('without any site it starts, takes events, says so, and delivers once a site is back', async () => {
   await Promise.all([sites.chicago.stop(), sites.east.stop()]);
   const config = await configWith();
@@ -197,4 +240,60 @@ test('without any site it starts, takes events, says so, and delivers once a sit
   await Promise.all([sites.chicago.start(), sites.east.start()]);
   await drained(agent);
   await expectExactlyOnce('alone', span(1, 501));
+});
+
+test('resend: a site that lost its log has it again out of the kept segments, while the agent goes on', async () => {
+  const config = await configWith({}, { keep: 64 * 1024 ** 2 });
+  await using agent = await startAgentProcess(config);
+  expect((await post(agent.http, 'resent', span(1, 1_000), 'site'))?.body.level).toBe('site');
+  await drained(agent);
+  await expectExactlyOnce('resent', span(1, 1_000));
+  const admin = await connect(amqpUrl(config, sites.chicago.config.nodes[0] ?? '', USER_TOPOLOGY));
+  const channel = await admin.createChannel();
+  for (let partition = 0; partition < PARTITIONS; partition++) await channel.deleteQueue(logStream(partition));
+  await admin.close();
+  await topologyReport('declare', sites.config());
+  let out = '';
+  const output = {
+    print: (text: string | Buffer) => void (out += text.toString()),
+    tell: (text: string) => void (out += text),
+  };
+  expect(await spoolCommand(config, 'resend', { site: 'chicago', yes: true }, output)).toBe(0);
+  expect(out).toBe('1000 events confirmed by chicago\n');
+  expect((await post(agent.http, 'resent', span(1_001, 1_100), 'site'))?.body.level).toBe('site');
+  await expectExactlyOnce('resent', span(1, 1_100));
+  expect((await statusOf(agent)).ledger).toMatchObject([{ accepted: 1_100, imbalance: 0 }]);
+});
+
+// The last one: from here on chicago's log has gaps.
+test('mirror: beyond its limit a site misses what the other has, and each of these events is counted', async () => {
+  const small = { max: 16 * 1024 ** 2, segment: 256 * 1024 };
+  await using agent = await startAgentProcess(await configWith({ mode: 'mirror', behind: 1024 ** 2 }, small));
+  await until('both are linked', async () =>
+    (await statusOf(agent)).route.sites.every(({ state }) => state === 'ready'),
+  );
+  await sites.chicago.stop();
+  let last = 0;
+  const skipped = async (): Promise<number> =>
+    (await statusOf(agent)).ledger.find(({ route }) => route === 'mirror-chicago')?.dropped['skipped'] ?? 0;
+  await until('some are skipped', async () => {
+    await post(agent.http, 'behind', span(last + 1, last + 1_000));
+    last += 1_000;
+    return (await skipped()) > 2_000;
+  });
+  await sites.chicago.start();
+  await drained(agent);
+  const missed = await skipped();
+  expect((await statusOf(agent)).ledger.map(({ imbalance }) => imbalance)).toEqual([0, 0]);
+  expect(agent.log.some(({ fact }) => fact === 'spool.skipped')).toBe(true);
+  for (const [site, expected] of [
+    [sites.east, last],
+    [sites.chicago, last - missed],
+  ] as const) {
+    await using oracle = await followLog(site, PARTITIONS);
+    const count = (): number =>
+      [...oracle.data.values()].filter((data) => (data as { run: string }).run === 'behind').length;
+    await until(`${expected} events at ${site.name}`, () => count() >= expected);
+    expect(count()).toBe(expected);
+  }
 });

@@ -11,6 +11,7 @@ const route = (parts: Partial<RouteLedger>): RouteLedger => ({
   confirmed: 0,
   quarantined: 0,
   dropped: {},
+  bytes: 0,
   oldestUnconfirmed: 0,
   ...parts,
 });

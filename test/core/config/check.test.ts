@@ -35,7 +35,14 @@ describe('a valid configuration', () => {
         http: { listen: '127.0.0.1:9880', level: 'disk', maxBody: 8 * 2 ** 20, maxEvent: 2 ** 20 },
       },
       types: [],
-      route: { mode: 'balance', prefer: 'chicago', hysteresis: 30_000, window: 8 * 2 ** 20, linger: 10 },
+      route: {
+        mode: 'balance',
+        prefer: 'chicago',
+        behind: 5 * 2 ** 30,
+        hysteresis: 30_000,
+        window: 8 * 2 ** 20,
+        linger: 10,
+      },
     });
     expect(sinks).toEqual([
       {

@@ -19,7 +19,7 @@ describe('every problem names line, column and path, and what to write', () => {
     [
       'a value out of a few',
       changed('agent:\n', 'agent:\n  route: { mode: balanse }\n'),
-      ['w.yaml:14:18: agent.route.mode: must be "balance" or "failover"; did you mean "balance"?'],
+      ['w.yaml:14:18: agent.route.mode: must be "balance" or "failover" or "mirror"; did you mean "balance"?'],
     ],
     [
       'a size without a unit',

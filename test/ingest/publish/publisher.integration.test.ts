@@ -55,7 +55,14 @@ function run(
     log,
     {
       links: [options.password === undefined ? link : { ...link, password: options.password }],
-      route: { mode: 'balance', prefer: 'chicago', hysteresis: 300, window: options.window ?? 256 * 1024, linger: 10 },
+      route: {
+        mode: 'balance',
+        prefer: 'chicago',
+        hysteresis: 300,
+        behind: Infinity,
+        window: options.window ?? 256 * 1024,
+        linger: 10,
+      },
       confirmTimeout: options.confirmTimeout ?? 30_000,
     },
     events,

@@ -90,6 +90,7 @@ export class Model {
           path: FOLDER,
           max: 16_384,
           keep: 1024,
+          behind: Infinity,
           segment: 512,
           partitions: 4,
           routes: ['sites'],

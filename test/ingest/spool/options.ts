@@ -10,6 +10,7 @@ export const spoolOptions = (path: string): SpoolOptions => ({
   max: 1024 * MEBI,
   keep: 64 * MEBI,
   segment: 4 * MEBI,
+  behind: Infinity,
   partitions: 8,
   routes: ['sites'],
   disk: nodeDisk,

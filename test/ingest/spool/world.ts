@@ -43,6 +43,7 @@ export async function openWorld(world: World, over: Partial<SpoolOptions> = {}):
     max: 4096 * KIBI,
     keep: 2048 * KIBI,
     segment: 64 * KIBI,
+    behind: Infinity,
     partitions: 8,
     routes: ['sites'],
     disk: world.disk,
