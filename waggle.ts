@@ -6,9 +6,6 @@ import type { Config } from '#core/config/config.ts';
 import {
   needsNothing,
   needsOfAgent,
-  needsOfConsumer,
-  needsOfListing,
-  needsOfMove,
   needsOfOperator,
   needsOfSend,
   needsOfSpool,
@@ -17,13 +14,11 @@ import {
   needsOfTopology,
   type Needs,
 } from '#core/config/needs.ts';
-import { isQueueSink } from '#core/config/sink-config.ts';
-import { didYouMean, formatProblem } from '#core/config/problem.ts';
+import { formatProblem } from '#core/config/problem.ts';
 import { checkConfigFile, ConfigInvalid, EXIT_CONFIG, loadConfig } from '#core/io/config-file.ts';
 import { createLog } from '#core/io/log.ts';
 import { EXIT_SOFTWARE, runProcess } from '#core/io/process.ts';
 import { writeWhole } from '#core/io/standard-output.ts';
-import { patternFault } from '#core/patterns.ts';
 import { parseAddress } from '#core/units.ts';
 import manifest from './package.json' with { type: 'json' };
 
@@ -85,14 +80,20 @@ const subcommands: readonly Subcommand[] = [
       new Option('--to <time>', 'with --list: up to and with this hour'),
       new Option('--type <pattern>', 'with --list: only events of this type, such as checkin.*'),
     ],
-    run: consumer,
+    run: async ({ file, args: [name = ''], options }) => {
+      const { consumerCommand } = await import('./consumers/command.ts');
+      return orWrongUse(await consumerCommand(file, name, options, output));
+    },
   },
   {
     name: 'sink',
     about: 'move a log sink: from now on it reads at another site, and repeats nothing',
     args: [new Argument('<what>', 'which').choices(['move']), new Argument('<sink>', 'its name in the configuration')],
     options: [new Option('--to <site>', 'the site at which it shall read').makeOptionMandatory()],
-    run: moveSink,
+    run: async ({ file, args: [, name = ''], options }) => {
+      const { moveCommand } = await import('./consumers/command.ts');
+      return orWrongUse(await moveCommand(file, name, String(options['to']), print));
+    },
   },
   {
     name: 'topology',
@@ -239,61 +240,6 @@ function validate(file: string): number {
   for (const problem of checked.unset)
     print(`${formatProblem(file, { ...problem, message: `note: ${problem.message}` })}\n`);
   return 0;
-}
-
-async function consumer({ file, args: [name = ''], options }: Call): Promise<number> {
-  const { list, from, to, type } = options;
-  if (list !== true && [from, to, type].some((value) => value !== undefined)) {
-    throw new WrongUse('--from, --to and --type go with --list');
-  }
-  const config = loadConfig(file, list === true ? needsOfListing(name) : needsOfConsumer(name));
-  const known = config.sinks.map((sink) => sink.name);
-  if (!known.includes(name)) {
-    throw new WrongUse(`${file} has no sink "${name}"; its sinks are ${known.join(', ')}${didYouMean(name, known)}`);
-  }
-  if (list !== true) {
-    return runProcess(createLog(`consumer-${name}`), async (signal) => {
-      const { runConsumer } = await import('./consumers/main.ts');
-      return runConsumer(config, name, signal);
-    });
-  }
-  if (config.sinks.some((sink) => sink.name === name && isQueueSink(sink))) {
-    throw new WrongUse(
-      `${name} is a queue sink: what it has delivered, its target knows; --list is for log sinks (S3, HDFS, folder)`,
-    );
-  }
-  const { parseHour, printCommitted } = await import('./consumers/print-committed.ts');
-  const bound = (which: 'from' | 'to', text: string | boolean | undefined): number | null => {
-    const hour = typeof text === 'string' ? parseHour(text, which) : null;
-    if (typeof text === 'string' && hour === null)
-      throw new WrongUse(`--${which}: an hour is written 2026-11-23T14 (UTC), or a day 2026-11-23`);
-    return hour;
-  };
-  const pattern = typeof type === 'string' ? type : null;
-  const fault = pattern === null ? null : patternFault(pattern);
-  if (fault !== null) throw new WrongUse(`--type: ${fault}`);
-  return printCommitted(config, name, { from: bound('from', from), to: bound('to', to), type: pattern }, output);
-}
-
-async function moveSink({ file, args: [, name = ''], options }: Call): Promise<number> {
-  const to = String(options['to']);
-  const config = loadConfig(file, needsOfMove(name));
-  const sites = config.sites.map((site) => site.name);
-  if (!sites.includes(to)) throw new WrongUse(`--to: there is no site "${to}"; the sites are ${sites.join(', ')}`);
-  const names = config.sinks.filter((sink) => !isQueueSink(sink)).map((sink) => sink.name);
-  const sink = config.sinks.find((candidate) => candidate.name === name);
-  if (sink === undefined) {
-    throw new WrongUse(
-      `${file} has no sink "${name}"; its log sinks are ${names.join(', ')}${didYouMean(name, names)}`,
-    );
-  }
-  if (isQueueSink(sink)) {
-    throw new WrongUse(
-      `${name} is a queue sink: change its home in ${file}, and see docs/topology.md; move is for ${names.join(', ')}`,
-    );
-  }
-  const { moveSink: run } = await import('./consumers/move-sink.ts');
-  return run(config, sink, to, print);
 }
 
 /** What a command that checks its own options answers: an exit code, or what is wrong with its use. */

@@ -15,7 +15,7 @@ import { nodeDisk, systemClock } from '../../ingest/spool/node-disk.ts';
 import { openSpool } from '../../ingest/spool/spool.ts';
 import { amqpOptions, amqpUrl } from '../../topology/credentials.ts';
 import { topologyReport } from '../../topology/main.ts';
-import { USER_AGENT } from '../../topology/names.ts';
+import { EVENTS, USER_AGENT } from '../../topology/names.ts';
 import { type Site, configFor, startSite } from '../containers.ts';
 
 export interface DrainFigure {
