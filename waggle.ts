@@ -6,6 +6,7 @@ import type { Config } from '#core/config/config.ts';
 import {
   needsNothing,
   needsOfAgent,
+  needsOfBee,
   needsOfOperator,
   needsOfSend,
   needsOfSpool,
@@ -69,6 +70,24 @@ const subcommands: readonly Subcommand[] = [
         const { runAgent } = await import('./ingest/main.ts');
         return runAgent(config, signal);
       }),
+  },
+  {
+    name: 'bee',
+    about: 'run Bee, which takes events from phones, browsers and other untrusted senders; or make a key for one',
+    args: [
+      new Argument('[what]', 'key: print a new key for a source, and the hash for the configuration').choices(['key']),
+      new Argument('[name]', 'of the source'),
+    ],
+    run: async ({ file, args: [what, name = ''] }) => {
+      if (what === 'key') {
+        const { printKey } = await import('./bee/service/print-key.ts');
+        return orWrongUse(printKey(name, output));
+      }
+      return runService('bee', file, needsOfBee, async (config, signal) => {
+        const { runBee } = await import('./bee/main.ts');
+        return runBee(config, signal);
+      });
+    },
   },
   {
     name: 'consumer',

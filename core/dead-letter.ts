@@ -32,6 +32,9 @@ const CONTENTS = ['event', 'batch', 'message'] as const;
 /** The sink that Bee is in its letters: what it rejected. No sink may be called so. */
 export const BEE_SINK = 'bee';
 
+/** Where an agent takes letters from Bee, a line each (`recordLine`); no type has such a name. */
+export const LETTERS_PATH = '/.waggle/letters';
+
 export type DeadReason = (typeof DEAD_REASONS)[number];
 export type DeadContent = (typeof CONTENTS)[number];
 export type ResolutionReason = (typeof RESOLUTIONS)[number];

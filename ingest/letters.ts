@@ -21,8 +21,6 @@ import { nodeDisk, systemClock } from './spool/node-disk.ts';
 import { openSpool } from './spool/spool.ts';
 import { spoolObserver } from './spool-events.ts';
 
-/** Where Bee posts letters, a line each; no type has such a name. */
-export const LETTERS_PATH = '/.waggle/letters';
 const ROUTE = 'dead';
 /** Of the agent's spool: letters are few. */
 const SHARE = 16;

@@ -18,6 +18,7 @@ export const needsOfTopology: Needs = [
   'sinks.*.match',
   'sinks.*.connections',
 ];
+export const needsOfBee: Needs = ['agent.site', 'agent.host', 'bee'];
 /** Dead letters and replays: the brokers as operator, which sinks there are, and the agent of this host. */
 export const needsOfOperator: Needs = [
   ...broker,

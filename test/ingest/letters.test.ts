@@ -1,9 +1,9 @@
 // Dead letters come into an agent from Bee alone, whole or not at all.
 import { afterEach, expect, test } from 'vitest';
-import { letterId, readRecordLine, recordLine, type RecordMessage } from '#core/dead-letter.ts';
+import { LETTERS_PATH, letterId, readRecordLine, recordLine, type RecordMessage } from '#core/dead-letter.ts';
 import { refusal } from '#core/errors.ts';
 import { outgoingLetter } from '../../ingest/publish/outgoing.ts';
-import { type LetterIntake, LETTERS_PATH, createGate, shareSpool, takeLetters } from '../../ingest/letters.ts';
+import { type LetterIntake, createGate, shareSpool, takeLetters } from '../../ingest/letters.ts';
 import type { EventGroup } from '../../ingest/spool/contract.ts';
 import { IDENTITY, type Served, serve } from './inputs/http/serve.ts';
 

@@ -2,7 +2,7 @@
 // form of the JSON event format 1.0.2, so that one path checks every event. Pure.
 //   header value = attribute, unquoted where it stands in double quotes (RFC 7230, 3.2.6), then percent-decoded once to UTF-8 (3.1.3.2)
 import { refusal, type Refusal } from '#core/errors.ts';
-import { isJson, mediaOf } from './request.ts';
+import { isJson, mediaOf } from '#core/media.ts';
 
 export interface Structured {
   readonly kind: 'structured';

@@ -1,15 +1,15 @@
 // The HTTP input: a socket, requests in, answers out. The request's sender is acknowledged by the answer, once `accept` has resolved; who
 // gets no 200 or 202 sends again (`retry` tells whether that may help).
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import { ByteBudget } from '#core/byte-budget.ts';
+import { LETTERS_PATH } from '#core/dead-letter.ts';
 import { refusal, type Refusal } from '#core/errors.ts';
 import { codingOf, inflate, readBody, type Body } from '#core/io/http-body.ts';
-import { formatAddress, parseAddress } from '#core/units.ts';
+import { closeWithin, HTTP_LIMITS, type HttpLimits, listenAt, serverOptions } from '#core/io/http-server.ts';
 import type { Level } from '#core/config/config.ts';
 import type { HttpInputConfig } from '#core/config/input-config.ts';
-import { LETTERS_PATH, type LetterIntake } from '../../letters.ts';
+import type { LetterIntake } from '../../letters.ts';
 import type { Accepted, Input, InputContext } from '../contract.ts';
 import { answerAccepted, answerNone, answerRefused, type Answer } from './answer.ts';
 import { createTaker, type Taken, type Taker } from './events.ts';
@@ -22,62 +22,37 @@ export interface HttpInputOptions extends HttpInputConfig, InputContext {
   readonly limits?: Partial<HttpLimits>;
 }
 
-export interface HttpLimits {
-  /** For a request's headers and body to arrive. */
-  readonly request: number;
-  /** For the headers alone. */
-  readonly headers: number;
-  /** An idle connection is kept so long. */
-  readonly keepAlive: number;
-  /** Requests in flight when closing begins are given so long. */
-  readonly close: number;
-}
-
-const DEFAULT_LIMITS: HttpLimits = { request: 30_000, headers: 10_000, keepAlive: 72_000, close: 10_000 };
-const MAX_CONNECTIONS = 4096;
-const MAX_HEADER_BYTES = 16 * 1024;
 const RETRY_AFTER = 1;
 /** Bytes of bodies that all requests together may hold. */
 const BUDGET = 64 * 2 ** 20;
 
 /** Resolves once the socket is bound. Closing refuses new requests (503), lets those in flight be answered, and ends in `limits.close`. */
 export async function createHttpInput(options: HttpInputOptions): Promise<Input> {
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const address = parseAddress(options.listen);
-  if (address === null) throw new TypeError(`inputs.http.listen: "${options.listen}" is no host:port`);
-  const state = new Service(options);
-  const app = createApp(state, limits);
-  await app.listen({ host: address.host, port: address.port, backlog: 1024 });
-  const { port } = app.server.address() as AddressInfo; // listening on TCP
+  const limits = { ...HTTP_LIMITS, ...options.limits };
+  const service = new Service(options);
+  const app = createApp(service, limits);
+  const address = await listenAt(app, options.listen, limits);
   let closed: Promise<void> | null = null;
   return {
-    address: `http://${formatAddress({ host: address.host, port })}`,
-    [Symbol.asyncDispose]: () => (closed ??= close(app, state, limits.close)),
+    address,
+    [Symbol.asyncDispose]: () => {
+      service.closing = true;
+      return (closed ??= closeWithin(app, limits.close));
+    },
   };
 }
 
 function createApp(service: Service, limits: HttpLimits): FastifyInstance {
   const app = fastify({
-    logger: false,
-    exposeHeadRoutes: false,
-    return503OnClosing: false, // with our own body and Retry-After
-    forceCloseConnections: false,
-    requestTimeout: limits.request,
-    keepAliveTimeout: limits.keepAlive,
-    routerOptions: { maxParamLength: MAX_HEADER_BYTES },
-    http: {
-      headersTimeout: Math.min(limits.headers, limits.request),
-      connectionsCheckingInterval: Math.min(1000, limits.headers, limits.request),
-      maxHeaderSize: MAX_HEADER_BYTES,
-      requireHostHeader: false,
-    },
-    clientErrorHandler: (error, socket) => service.clientError(error, socket, limits.request),
+    ...serverOptions(limits, (refused) => {
+      service.options.observe.refused(refused.code);
+      return answerRefused(refused, RETRY_AFTER).body;
+    }),
     frameworkErrors: (_error, _request, reply) => {
       reply.hijack();
       service.refuse(reply.raw, refusal('path-invalid'));
     },
   });
-  app.server.maxConnections = MAX_CONNECTIONS;
   // Everything is done here, before fastify would parse: its content types and async resources cost a fifth of a small request.
   app.addHook('onRequest', (request, reply) => {
     reply.hijack();
@@ -85,16 +60,6 @@ function createApp(service: Service, limits: HttpLimits): FastifyInstance {
   });
   app.post('/*', () => undefined);
   return app;
-}
-
-async function close(app: FastifyInstance, service: Service, deadline: number): Promise<void> {
-  service.closing = true;
-  const timer = setTimeout(() => app.server.closeAllConnections(), deadline);
-  try {
-    await app.close();
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 class Service {
@@ -154,27 +119,6 @@ class Service {
     if (this.closing) all.push('connection', 'close');
     response.writeHead(status, all);
     response.end(body);
-  }
-
-  /** What node:http itself refuses: slow, too large or malformed heads, before or instead of a request. */
-  clientError(error: Error & { code?: string }, socket: Socket, requestLimit: number): void {
-    if (!socket.writable || error.code === 'ECONNRESET') {
-      socket.destroy();
-      return;
-    }
-    const [status, refused] =
-      error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? (['408 Request Timeout', refusal('body-slow', '', requestLimit / 1000)] as const)
-        : error.code === 'HPE_HEADER_OVERFLOW'
-          ? ([
-              '431 Request Header Fields Too Large',
-              refusal('request-malformed', '', `its header is larger than ${MAX_HEADER_BYTES} bytes`),
-            ] as const)
-          : (['400 Bad Request', refusal('request-malformed')] as const);
-    this.options.observe.refused(refused.code);
-    const { body } = answerRefused(refused, RETRY_AFTER);
-    const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
-    socket.end(head + body, () => socket.destroy());
   }
 }
 

@@ -5,6 +5,7 @@
 //   ?level=memory|disk|site   ?time=<seconds since the epoch, or RFC 3339>, for data
 import { refusal, type Refusal } from '#core/errors.ts';
 import type { Level } from '#core/config/config.ts';
+import { isJson, mediaOf, NDJSON } from '#core/media.ts';
 import { parseTime } from '#core/time.ts';
 
 /** `json`: one value or an array of them. `binary`: attributes in ce- headers. `form`: JSON in a form's field, as Fluentd takes it. */
@@ -27,7 +28,6 @@ export interface RequestHead {
 }
 
 const LEVELS: readonly string[] = ['memory', 'disk', 'site'] satisfies Level[];
-const NDJSON = new Set(['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/x-jsonlines']);
 const FORM = 'application/x-www-form-urlencoded';
 const EVENT_TYPES =
   'application/cloudevents+json, application/cloudevents-batch+json, application/json or application/x-ndjson';
@@ -115,15 +115,3 @@ const hasAttributes = (headers: RequestHead['headers']): boolean =>
   headers['ce-type'] !== undefined ||
   headers['ce-id'] !== undefined ||
   headers['ce-source'] !== undefined;
-
-export const isJson = (media: string): boolean =>
-  media === 'application/json' || media === 'text/json' || media.endsWith('+json');
-
-/** Media type in lower case, and whether its text is UTF-8, as JSON must be (RFC 8259, 8.1). */
-export function mediaOf(contentType: string): { readonly media: string; readonly utf8: boolean } {
-  const semicolon = contentType.indexOf(';');
-  if (semicolon < 0) return { media: contentType.trim().toLowerCase(), utf8: true };
-  const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i.exec(contentType.slice(semicolon))?.[1]?.toLowerCase();
-  const utf8 = charset === undefined || charset === 'utf-8' || charset === 'utf8' || charset === 'us-ascii';
-  return { media: contentType.slice(0, semicolon).trim().toLowerCase(), utf8 };
-}
