@@ -36,13 +36,16 @@ export function createAccept(options: AcceptOptions): Accept {
       for (const each of waiters) each.add(identity, first, last, clock(), answered);
     });
 
-  return async (groups, level) => {
-    const appended = spool.append(groups, level === 'memory' ? 'memory' : 'disk');
+  return async (groups, level, _input, note) => {
+    const appended = spool.append(groups, level === 'memory' ? 'memory' : 'disk', note);
     if (appended.kind === 'refused') return refused(appended.reason, appended.message, groups);
     // Before any wait, so that waiters come in the order of their numbers.
     const confirmed = level === 'site' ? atSite(appended.receipt) : null;
     const stored = await (level === 'memory' ? appended.written : appended.synced);
-    if (stored.kind === 'failed') return refused('disk', stored.message, groups);
+    if (stored.kind === 'failed')
+      return note === undefined
+        ? refused('disk', stored.message, groups)
+        : { kind: 'accepted', level: 'memory', receipts: [appended.receipt] };
     const reached = confirmed === null ? level : (await confirmed) ? 'site' : 'disk';
     return { kind: 'accepted', level: reached, receipts: [appended.receipt] };
   };

@@ -103,7 +103,9 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
     drainRate: () => routes.drainRate,
     segment: agent.spool.segment,
   });
-  const inputs = started.use(await startInputs(agent, { accept, letters }, telemetry, CLOSE_INPUTS));
+  const inputs = started.use(
+    await startInputs(agent, { accept, letters, notes: () => spool.notes() }, telemetry, CLOSE_INPUTS),
+  );
   const giveUp = (): void => {
     for (const each of routes.waiters) each.giveUp();
     letters?.giveUp();

@@ -12,7 +12,7 @@ export interface ConfigParts {
 }
 
 /** What a test adds its inputs to. */
-export const noInputs: Config['agent']['inputs'] = { http: null, forward: null, udp: null, syslog: null };
+export const noInputs: Config['agent']['inputs'] = { http: null, forward: null, udp: null, syslog: null, tail: null };
 
 /** A checked configuration for these sites, every user with a password; `partitions` is 2 unless given. */
 export function configFor(sites: readonly SiteConfig[], parts: ConfigParts = {}): Config {

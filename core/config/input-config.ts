@@ -6,6 +6,26 @@ export interface InputsConfig {
   readonly forward: ForwardInputConfig | null;
   readonly udp: UdpInputConfig | null;
   readonly syslog: SyslogInputConfig | null;
+  readonly tail: TailConfig | null;
+}
+
+/** An entry for each kind of log. */
+export type TailConfig = readonly TailFileConfig[];
+
+export interface TailFileConfig {
+  /** Globs. */
+  readonly paths: readonly string[];
+  readonly type: string;
+  readonly format: 'plain' | 'json' | 'regexp' | 'cri' | 'docker';
+  /** RE2, with named groups; null unless the format is `regexp`. */
+  readonly pattern: string | null;
+  /** Lines that do not match `start` belong to the record before; it is whole after `timeout` without a line. */
+  readonly multiline: { readonly start: string; readonly timeout: number } | null;
+  /** Where a file that nobody knows is begun, if it was there when the agent started. */
+  readonly start: 'beginning' | 'end';
+  readonly maxLine: number;
+  /** The member of the data that holds the path; none where empty. */
+  readonly pathField: string;
 }
 
 export interface HttpInputConfig {

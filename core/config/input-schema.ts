@@ -1,5 +1,5 @@
 // The schema of an agent's inputs: an entry for each, with its fields and defaults.
-import { byName, object, oneOf, secret, size, text, type JsonSchema } from './schema-parts.ts';
+import { byName, duration, list, object, oneOf, secret, size, text, type JsonSchema } from './schema-parts.ts';
 
 const listen = (byDefault: string): JsonSchema => text('address', 'Where to listen.', { default: byDefault });
 const level = (byDefault: string, more = ''): JsonSchema =>
@@ -13,6 +13,49 @@ const http = object('Events over HTTP.', {
   max_body: size('Largest body of a request, inflated.', '8MiB', '1KiB', '256MiB'),
   max_event: maxEvent,
 });
+
+const pattern = (description: string): JsonSchema => ({ type: 'string', description, minLength: 1 });
+
+const tail = list(
+  object(
+    'Logs of one kind.',
+    {
+      paths: list(
+        { type: 'string', description: 'An absolute path or glob.', pattern: '^/', minLength: 2 },
+        'Files, such as /var/log/app/*.log: the names that are written to. Rotated ones are found beside them; compressed ones are left alone.',
+      ),
+      type: text('event-type', 'Type of the events.'),
+      format: oneOf(
+        'plain: {"message": line}. json: a line is the data. regexp: named groups of `pattern`. cri: Kubernetes. docker: json-file of Docker.',
+        ['plain', 'json', 'regexp', 'cri', 'docker'],
+        'plain',
+      ),
+      pattern: pattern('For regexp: RE2, with named groups; `time` (RFC 3339) becomes the time of the event.'),
+      multiline: object(
+        'Records of several lines. Not for json.',
+        {
+          start: pattern('RE2: a line that matches begins a record; others belong to the one before.'),
+          timeout: duration('A record is whole after so long without a line.', '1s', '100ms', '60s'),
+        },
+        { required: ['start'] },
+      ),
+      start: oneOf(
+        'Where a file is begun that was there before it was first tailed.',
+        ['beginning', 'end'],
+        'beginning',
+      ),
+      max_line: size('A longer line or record is cut, and counted.', '256KiB', '1KiB', '8MiB'),
+      path_field: {
+        type: 'string',
+        description: 'Member of the data that names the file; none where empty.',
+        default: '',
+        maxLength: 100,
+      },
+    },
+    { required: ['paths', 'type'] },
+  ),
+  'Files to tail.',
+);
 
 const serverTls = {
   cert: secret('PEM of the certificate and what stands between it and its authority: "file:/path".'),
@@ -68,6 +111,6 @@ const syslog = object('Syslog, RFC 5424 and RFC 3164, over UDP and TCP at the sa
 
 export const inputsSchema = object(
   'Ways in; only those named are open. Left out: HTTP with its defaults.',
-  { http, forward, udp, syslog },
+  { http, forward, udp, syslog, tail },
   { default: { http: {} } },
 );

@@ -1,7 +1,7 @@
 // The checked inputs out of the file's own form.
-import { parseSize } from '../units.ts';
+import { parseDuration, parseSize } from '../units.ts';
 import type { Level } from './config.ts';
-import type { InputsConfig, ServerTlsConfig } from './input-config.ts';
+import type { InputsConfig, ServerTlsConfig, TailFileConfig } from './input-config.ts';
 
 /** As the file writes them, once the schema holds and its defaults are in. */
 export interface InputsFile {
@@ -36,6 +36,16 @@ export interface InputsFile {
     readonly receive_buffer: string;
     readonly tls?: ServerTlsFile & { readonly listen: string };
   };
+  readonly tail?: readonly {
+    readonly paths: readonly string[];
+    readonly type: string;
+    readonly format: TailFileConfig['format'];
+    readonly pattern?: string;
+    readonly multiline?: { readonly start: string; readonly timeout: string };
+    readonly start: 'beginning' | 'end';
+    readonly max_line: string;
+    readonly path_field: string;
+  }[];
 }
 
 interface ServerTlsFile {
@@ -44,7 +54,7 @@ interface ServerTlsFile {
   readonly client_ca?: string;
 }
 
-export function shapeInputs({ http, forward, udp, syslog }: InputsFile): InputsConfig {
+export function shapeInputs({ http, forward, udp, syslog, tail }: InputsFile): InputsConfig {
   return {
     http:
       http === undefined
@@ -84,6 +94,17 @@ export function shapeInputs({ http, forward, udp, syslog }: InputsFile): InputsC
             receiveBuffer: bytes(syslog.receive_buffer),
             tls: syslog.tls === undefined ? null : { ...serverTls(syslog.tls), listen: syslog.tls.listen },
           },
+    tail:
+      tail?.map(({ paths, type, format, pattern, multiline, start, max_line: maxLine, path_field: pathField }) => ({
+        paths,
+        type,
+        format,
+        pattern: format === 'regexp' ? (pattern ?? '') : null,
+        multiline: multiline === undefined ? null : { start: multiline.start, timeout: ms(multiline.timeout) },
+        start,
+        maxLine: bytes(maxLine),
+        pathField,
+      })) ?? null,
   };
 }
 
@@ -92,3 +113,4 @@ function serverTls({ cert = '', key = '', client_ca }: ServerTlsFile): ServerTls
   return { cert, key, clientCa: client_ca ?? null };
 }
 const bytes = (text: string): number => parseSize(text) ?? 0;
+const ms = (text: string): number => parseDuration(text) ?? 0;

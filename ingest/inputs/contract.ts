@@ -2,7 +2,7 @@
 import type { AgentConfig, Level } from '#core/config/config.ts';
 import type { RefusalCode } from '#core/errors.ts';
 import type { Clock, RandomSource } from '#core/uuid.ts';
-import type { EventGroup, Receipt } from '../spool/contract.ts';
+import type { EventGroup, Note, Receipt } from '../spool/contract.ts';
 
 export type Accepted =
   /** `level` is what was reached: `disk` where `site` was asked for and took over 10 s. */
@@ -15,8 +15,12 @@ export type Accepted =
       readonly retryAfter: number;
     };
 
-/** Resolves once the level is reached, or refuses with a reason. Never rejects for what the disk or a site does. */
-export type Accept = (groups: readonly EventGroup[], level: Level, input: string) => Promise<Accepted>;
+/**
+ * Resolves once the level is reached, or refuses with a reason. Never rejects for what the disk or a site does.
+ * With a note (one group at most; see `Note`), `refused` means that the spool has nothing of it: where the disk fails later, both stay in the
+ * spool's memory until it takes them, and what resolves is `memory`.
+ */
+export type Accept = (groups: readonly EventGroup[], level: Level, input: string, note?: Note) => Promise<Accepted>;
 
 /** What became of what was sent, for the books of an input (books.ts); called on the hot path. */
 export interface InputObserver {
@@ -29,6 +33,14 @@ export interface InputObserver {
   closed(reason: string): void;
   /** A bug; the sender is told to try again. */
   fault(error: unknown): void;
+}
+
+/** What an input is given that notes its place with its events. */
+export interface TailContext extends InputContext {
+  /** Of this worker's spool: so one worker of an agent tails, always the same. */
+  readonly notes: () => ReadonlyMap<string, string>;
+  /** A file was truncated or removed before all of it was read, and no copy has the rest. */
+  readonly truncated: (path: string, unread: number) => void;
 }
 
 /** What every input is given, beside its part of the configuration. */

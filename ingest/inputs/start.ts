@@ -5,20 +5,23 @@ import type { InputsConfig } from '#core/config/input-config.ts';
 import { ListenRefused } from '#core/io/admin.ts';
 import type { Telemetry } from '#core/io/telemetry.ts';
 import { createBooks } from './books.ts';
-import type { Accept, Input, InputContext } from './contract.ts';
+import type { Accept, Input, TailContext } from './contract.ts';
 import type { LetterIntake } from '../letters.ts';
 import { createForwardInput } from './forward/forward.ts';
 import { createHttpInput } from './http/http.ts';
 import { createSyslogInput } from './syslog/syslog.ts';
 import { createUdpInput } from './udp.ts';
+import { createTailInput } from './tail/tail.ts';
 
 /** Who takes what was read: events, and what Bee rejected; the latter null where there is no Bee. */
 export interface Takers {
   readonly accept: Accept;
   readonly letters: LetterIntake | null;
+  /** What is noted in the spool of this worker. */
+  readonly notes: TailContext['notes'];
 }
 
-type Starter = (inputs: InputsConfig, context: InputContext & Takers, closeWithin: number) => Promise<Input> | null;
+type Starter = (inputs: InputsConfig, context: TailContext & Takers, closeWithin: number) => Promise<Input> | null;
 
 /** Null where it is not configured. */
 const starters: Readonly<Record<keyof InputsConfig, Starter>> = {
@@ -29,6 +32,7 @@ const starters: Readonly<Record<keyof InputsConfig, Starter>> = {
   udp: ({ udp }, context) => udp && createUdpInput({ ...udp, ...context }),
   syslog: ({ syslog }, context, closeWithin) =>
     syslog && createSyslogInput({ ...syslog, ...context, limits: { close: closeWithin } }),
+  tail: ({ tail }, context) => tail && createTailInput(tail, context),
 };
 
 export interface StartedInputs extends AsyncDisposable {
@@ -55,7 +59,22 @@ export async function startInputs(
   for (const name of Object.keys(starters) as (keyof InputsConfig)[]) {
     const books = createBooks(name, telemetry);
     const { types, site, host } = agent;
-    const context = { ...takers, types, site, host, clock: Date.now, random: randomFillSync, observe: books };
+    const context = {
+      ...takers,
+      types,
+      site,
+      host,
+      clock: Date.now,
+      random: randomFillSync,
+      observe: books,
+      truncated: (path: string, unread: number) =>
+        telemetry.fact(
+          'error',
+          'tail.truncated',
+          { path, unread },
+          `${path} was truncated or removed with ${unread} bytes unread, and no copy beside it has them: they are lost`,
+        ),
+    };
     const input = await startInput(name, agent.inputs, context, closeWithin);
     if (input === null) continue;
     inputs.push(started.use(input));
@@ -77,7 +96,7 @@ export async function startInputs(
 async function startInput(
   name: keyof InputsConfig,
   inputs: InputsConfig,
-  context: InputContext & Takers,
+  context: TailContext & Takers,
   closeWithin: number,
 ): Promise<Input | null> {
   try {
