@@ -5,7 +5,7 @@ import { GenericContainer, Wait, getContainerRuntimeClient } from 'testcontainer
 // What is started here is labelled and swept here, so testcontainers needs no reaper (whose image may be out of reach).
 process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true';
 
-const LABEL = 'waggle.test';
+export const TEST_LABEL = 'waggle.test';
 
 /** One container with published ports that outlive a stop. */
 export interface Server {
@@ -38,7 +38,7 @@ export class Published extends GenericContainer {
       Array.from(ports, ([inside, outside]) => [`${inside}/tcp`, [{ HostIp: '127.0.0.1', HostPort: String(outside) }]]),
     );
     // Readiness is ours to tell, by the protocol itself, at the start and at each later one.
-    return this.withLabels({ [LABEL]: String(process.pid) }).withWaitStrategy(Wait.forAll([]));
+    return this.withLabels({ [TEST_LABEL]: String(process.pid) }).withWaitStrategy(Wait.forAll([]));
   }
 }
 
@@ -74,7 +74,7 @@ export async function startNetwork(): Promise<TestNetwork> {
   const network = await dockerode.createNetwork({
     Name: name,
     CheckDuplicate: true,
-    Labels: { [LABEL]: String(process.pid) },
+    Labels: { [TEST_LABEL]: String(process.pid) },
   });
   return {
     name,
@@ -124,8 +124,8 @@ export function sweep(): Promise<void> {
 
 async function sweepNow(): Promise<void> {
   const { dockerode } = (await getContainerRuntimeClient()).container;
-  const filters = { label: [LABEL] };
-  const orphan = (labels: Record<string, string> | undefined): boolean => !isAlive(Number(labels?.[LABEL]));
+  const filters = { label: [TEST_LABEL] };
+  const orphan = (labels: Record<string, string> | undefined): boolean => !isAlive(Number(labels?.[TEST_LABEL]));
   for (const found of await dockerode.listContainers({ all: true, filters })) {
     if (orphan(found.Labels)) await remove(found.Id);
   }

@@ -4,7 +4,7 @@
 //           HTTP and disk that parses, wraps and stringifies the same events
 // Fair: server and load generator are processes of their own, one a core; ours and the baseline take turns, so that what else the machine
 // does meets both; the generator is the same for both and costs less than the bare server. CPU time a request is measured beside the rate.
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { randomFillSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -13,10 +13,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { createHttpInput } from '../../ingest/inputs/http/http.ts';
-import type { Accept } from '../../ingest/inputs/contract.ts';
-import type { Spool } from '../../ingest/spool/contract.ts';
-import { nodeDisk, systemClock } from '../../ingest/spool/node-disk.ts';
-import { openSpool } from '../../ingest/spool/spool.ts';
+import { ask, cpuMicros, end, message, noObserver, spoolAccept } from './input-processes.ts';
 
 export interface HttpFigure {
   readonly name: 'http-single' | 'http-batch' | 'http-batch-data';
@@ -176,36 +173,6 @@ async function measureLoop(role: string, seconds: number): Promise<Measured> {
   }
 }
 
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
-  const exited = once(child, 'exit');
-  child.disconnect();
-  await exited;
-}
-
-/** Rejects where the child ends instead. */
-async function message<T>(child: ChildProcess): Promise<T> {
-  const ended = new AbortController();
-  const exit = (code: number | null): void => ended.abort(new Error(`a process of the benchmark ended with ${code}`));
-  child.once('exit', exit);
-  try {
-    return (await once(child, 'message', { signal: ended.signal }))[0] as T;
-  } finally {
-    child.off('exit', exit);
-  }
-}
-
-function ask<T>(child: ChildProcess, what: Load | string | number): Promise<T> {
-  const answer = message<T>(child);
-  child.send(what);
-  return answer;
-}
-
-const cpuMicros = (): number => {
-  const { user, system } = process.cpuUsage();
-  return user + system;
-};
-
 // -- the servers
 
 /** The smallest server that reads JSON and answers as ours does. */
@@ -240,13 +207,7 @@ async function serveInput(): Promise<number> {
     host: 'bench',
     clock: Date.now,
     random: randomFillSync,
-    observe: {
-      accepted: () => undefined,
-      refused: () => undefined,
-      lost: () => undefined,
-      closed: () => undefined,
-      fault: console.error,
-    },
+    observe: noObserver,
   });
   process.once('disconnect', () => {
     void Promise.all([input[Symbol.asyncDispose](), spool[Symbol.asyncDispose]()]).finally(() => {
@@ -255,32 +216,6 @@ async function serveInput(): Promise<number> {
     });
   });
   return Number(new URL(input.address).port);
-}
-
-/** Level `disk` as the agent has it: the spool, on the machine's disk. Nothing drains it, so it is emptied with the process. */
-async function spoolAccept(folder: string): Promise<{ readonly accept: Accept; readonly spool: Spool }> {
-  const spool = await openSpool({
-    path: folder,
-    max: 8 * 2 ** 30,
-    keep: 0,
-    behind: Infinity,
-    segment: 64 * 2 ** 20,
-    partitions: 8,
-    routes: ['bench'],
-    disk: nodeDisk,
-    clock: systemClock,
-    random: randomFillSync,
-    observe: () => undefined,
-    holder: 'bench',
-  });
-  const accept: Accept = async (groups) => {
-    const appended = spool.append(groups, 'disk');
-    if (appended.kind === 'refused') return { ...appended, retryAfter: 1 };
-    const synced = await appended.synced;
-    if (synced.kind === 'failed') return { kind: 'refused', reason: 'disk', message: synced.message, retryAfter: 1 };
-    return { kind: 'accepted', level: 'disk', receipts: [appended.receipt] };
-  };
-  return { accept, spool };
 }
 
 // -- the load

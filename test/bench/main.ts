@@ -11,6 +11,7 @@ import { sweep } from '../docker.ts';
 import { benchAgent } from './agent.ts';
 import { type DrainFigure, benchDrain } from './drain.ts';
 import { amount, type Figure, figureOf, type Measured, performancePage, tableHead, tableLines } from './figure.ts';
+import { benchForward } from './forward.ts';
 import { type HttpFigure, benchHttpBatch, benchHttpData, benchHttpSingle } from './http.ts';
 import { benchLatency } from './latency.ts';
 import { describeMachine } from './machine.ts';
@@ -21,6 +22,7 @@ import { benchSinkMemory } from './sinks-memory.ts';
 import { benchElasticsearch, benchMongodb, benchSplunk } from './sinks-queue.ts';
 import { benchSearch } from './sinks-search.ts';
 import { measureSpool, type ReadPair } from './spool.ts';
+import { benchUdp } from './udp.ts';
 
 interface Benchmark {
   readonly name: string;
@@ -60,6 +62,18 @@ const benchmarks: readonly Benchmark[] = [
       ofRates('HTTP, batches of 100, CloudEvents', await benchHttpBatch(quick ? 1 : 4, quick ? 1 : PAIRS)),
       ofRates('HTTP, batches of 100, bare data', await benchHttpData(quick ? 1 : 4, quick ? 1 : PAIRS)),
     ],
+  },
+  {
+    name: 'forward',
+    about:
+      'PackedForward chunks of 200 events of 300 bytes over 4 connections, 8 unanswered each, acknowledged after fdatasync, against a loop that decodes the same chunks with msgpackr and writes their records as JSON lines to a file, without socket, envelope and sync. Then the time to an acknowledgement at half of the rate found.',
+    run: (quick) => benchForward(quick ? 1 : 4, quick ? 1 : PAIRS),
+  },
+  {
+    name: 'udp',
+    about:
+      'one CloudEvent of 330 bytes a datagram, level memory: the highest of a series of rates, each 15% above the last, of which nothing is lost, against a bare dgram socket that counts. Sender and receiver are processes of their own; the receive buffer is the same.',
+    run: async (quick) => [await benchUdp(quick ? 0.3 : 1, quick ? 1 : 3)],
   },
   {
     name: 'spool',
