@@ -10,8 +10,7 @@
 //   seq       ranges (core/numbers.ts), at most 1,024 bytes; line i carries the i-th number
 // body = 1*500(event LF), at most 256 KiB before compression, unless it is one event alone.
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { isEventLine, lineType } from './event-line.ts';
-import { typeFault } from './event.ts';
+import { type HourRun, readHeads } from './line-heads.ts';
 import { NumberSyntaxError, type NumberRange, countRanges, decodeRanges, encodeRanges } from './number-ranges.ts';
 import { isUuidv7 } from './uuid.ts';
 
@@ -26,6 +25,12 @@ export interface Batch {
   readonly ranges: readonly NumberRange[];
   /** NDJSON, `count` lines, each ended by a line feed. Decompressed. */
   readonly body: Buffer;
+}
+
+/** As it came: its lines are events, all of its type. */
+export interface ReadBatch extends Batch {
+  /** All of its lines, in runs by the hour under which they are stored. */
+  readonly hours: readonly HourRun[];
 }
 
 /** A message that is no batch: it goes to the dead letters. The body is as it came. */
@@ -72,19 +77,6 @@ const APP_ID = 'waggle';
 const VERSION = '1';
 const LF = 0x0a;
 const DECIMAL = /^(?:0|[1-9][0-9]{0,9})$/;
-
-/** Offsets behind the line feed of each line, or null where the body is not `count` lines that are not empty. */
-export function lineEnds(body: Buffer, count: number): Uint32Array | null {
-  const ends = new Uint32Array(count);
-  let start = 0;
-  for (let i = 0; i < count; i++) {
-    const end = body.indexOf(LF, start);
-    if (end <= start) return null; // -1, or an empty line
-    start = end + 1;
-    ends[i] = start;
-  }
-  return start === body.length ? ends : null;
-}
 
 /** A line of a batch: its number, and the offset behind its line feed; it starts where the one before it ends. */
 export interface BatchLine {
@@ -156,24 +148,8 @@ function decodeSeq(text: string): NumberRange[] | string {
   }
 }
 
-/** The one type of `count` lines, each an event of which every reader finds type, arrival and hour. */
-function commonType(body: Buffer, count: number): string | { readonly fault: string } {
-  const ends = lineEnds(body, count);
-  if (ends === null) return { fault: `the body is not ${count} lines` };
-  const type = lineType(body, 0, ends[0] ?? 0);
-  if (type === null || typeFault(type) !== null) return { fault: 'line 1 is no event of waggle' };
-  let start = 0;
-  for (let i = 0; i < count; i++) {
-    const end = ends[i] as number; // count ends
-    if (!isEventLine(body, start, end)) return { fault: `line ${i + 1} is no event of waggle` };
-    if (i > 0 && lineType(body, start, end) !== type) return { fault: `line ${i + 1} is of another type than line 1` };
-    start = end;
-  }
-  return type;
-}
-
 /** Strict: whatever does not agree with itself is invalid, and says why. Never throws. */
-export function decodeBatch(message: ReceivedMessage, maxBytes = MAX_BODY_BYTES): Batch | InvalidBatch {
+export function decodeBatch(message: ReceivedMessage, maxBytes = MAX_BODY_BYTES): ReadBatch | InvalidBatch {
   const invalid = (what: string): InvalidBatch => ({
     kind: 'invalid',
     message: `no batch of waggle: ${what}`,
@@ -202,9 +178,10 @@ export function decodeBatch(message: ReceivedMessage, maxBytes = MAX_BODY_BYTES)
   if (typeof body === 'string') return invalid(body);
   if (count > 1 && body.length > BATCH_BYTES)
     return invalid(`the body of ${count} events has ${body.length} bytes, more than ${BATCH_BYTES}`);
-  const type = commonType(body, count);
-  if (typeof type !== 'string') return invalid(type.fault);
+  const heads = readHeads(body, count);
+  if (typeof heads === 'string') return invalid(heads);
+  const { type, hours } = heads;
   if (!absent(message.routingKey) && message.routingKey !== type)
     return invalid('the routing key is not the type of its events');
-  return { kind: 'batch', identity, partition: Number(partition), type, count, ranges, body };
+  return { kind: 'batch', identity, partition: Number(partition), type, count, ranges, body, hours };
 }

@@ -11,9 +11,10 @@ import { scanEvents } from './json/scan.ts';
 import { eventHour, parseTime, timeFromBytes } from './time.ts';
 import { UUID_LENGTH, type UuidGenerator } from './uuid.ts';
 
-const START = '{"specversion":"1.0","type":"';
-const RECEIVED = '","receivedat":"';
-const TIME = '","time":"';
+/** What stands before the type, between it and the arrival, and between that and the time. */
+export const START = '{"specversion":"1.0","type":"';
+export const RECEIVED = '","receivedat":"';
+export const TIME = '","time":"';
 const RECEIVED_LENGTH = 24;
 const QUOTE = 0x22;
 const LF = 0x0a;

@@ -1,7 +1,7 @@
 // Bytes that one process holds, over all its partitions: who must flush, and who may read on.
 
 export interface Spender {
-  /** Bytes in the open window. */
+  /** Bytes that the open window holds. */
   readonly open: number;
   readonly flushing: boolean;
   flush(): void;
@@ -59,5 +59,49 @@ export class Budget {
       if (!spender.flushing && spender.open > (largest?.open ?? 0)) largest = spender;
     }
     if (open >= this.#limit / 2) largest?.flush();
+  }
+}
+
+/** What one window holds of it. */
+export class Share {
+  readonly #budget: Budget;
+  #held = 0;
+  /** Bytes that the budget knows of. */
+  #told = 0;
+  #open = false;
+
+  constructor(budget: Budget) {
+    this.#budget = budget;
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  change(bytes: number): void {
+    this.#held += bytes;
+    if (!this.#open) this.#tell();
+  }
+
+  /** Until `end` the budget is not told. */
+  begin(): void {
+    this.#open = true;
+  }
+
+  end(): void {
+    this.#open = false;
+    this.#tell();
+  }
+
+  /** Nothing is held any more. */
+  close(): void {
+    this.change(-this.#held);
+  }
+
+  #tell(): void {
+    const change = this.#held - this.#told;
+    this.#told = this.#held;
+    if (change > 0) this.#budget.take(change);
+    else if (change < 0) this.#budget.release(-change);
   }
 }

@@ -8,16 +8,16 @@ import type { TypeMatcher } from '#core/patterns.ts';
 import { lineArrival } from '#core/event-line.ts';
 import { admit } from '../chain/admit.ts';
 import { chainPrefix, parseRecordKey } from '../chain/keys.ts';
-import { append, prune, recover } from '../chain/machine.ts';
+import { append, prune, recover, type WindowObject } from '../chain/machine.ts';
 import { list, type Steps } from '../chain/operations.ts';
 import { DEFAULT_BACKOFF, runSteps, type Trouble } from '../chain/run.ts';
 import type { ChainSettings, ChainState } from '../chain/state.ts';
 import type { ObjectStore } from '../chain/store.ts';
 import { fingerprint, type LogMessage, type Position } from '../source/contract.ts';
-import type { Budget, Spender } from './budget.ts';
+import { type Budget, Share, type Spender } from './budget.ts';
 import type { DeadLetters } from '../dead/write.ts';
 import { toDeadLetter } from './dead-letters.ts';
-import { encodeGroups } from './encode.ts';
+import { Frame } from './frame.ts';
 import { OpenWindow } from './window.ts';
 import type { WriterEvent } from './writer-event.ts';
 
@@ -78,7 +78,7 @@ export class PartitionWriter implements Spender {
   }
 
   get open(): number {
-    return this.#window?.bytes ?? 0;
+    return this.#window?.share.held ?? 0;
   }
 
   get flushing(): boolean {
@@ -127,15 +127,17 @@ export class PartitionWriter implements Spender {
     this.#owed = 0;
     const window = this.#window;
     this.#window = null;
-    if (window !== null) this.#options.budget.release(window.bytes);
+    window?.close();
   }
 
   message(message: LogMessage): void {
     if (this.#state === null || this.#draining) return;
-    const window = (this.#window ??= new OpenWindow(this.#options.tick(), this.#arrival(message)));
+    const window = (this.#window ??= this.#openWindow(message));
+    // The budget may have the window written at once: it must be whole then.
+    window.share.begin();
     this.#admit(this.#state, window, message);
-    const { rotate, budget } = this.#options;
-    budget.take(message.bytes);
+    window.share.end();
+    const { rotate } = this.#options;
     if (this.#window === window && (window.bytes >= rotate.size || window.events >= rotate.count)) this.flush();
   }
 
@@ -146,7 +148,7 @@ export class PartitionWriter implements Spender {
 
   resume(): void {
     // A full window behind a flush waits for it, and so must the broker.
-    if (this.#flight !== null && this.open >= this.#options.rotate.size) return;
+    if (this.#flight !== null && (this.#window?.bytes ?? 0) >= this.#options.rotate.size) return;
     while (this.#owed > 0 && this.#options.budget.room) {
       this.#owed--;
       this.#options.credit();
@@ -182,7 +184,6 @@ export class PartitionWriter implements Spender {
 
   /** Begins to write the open window, unless one is being written: then it is looked at again afterwards. */
   flush(): void {
-    const { budget } = this.#options;
     const window = this.#window;
     if (window === null || window.position === null || this.#flight !== null || this.#state === null) return;
     if (this.#stale()) {
@@ -200,7 +201,7 @@ export class PartitionWriter implements Spender {
       })
       .finally(() => {
         this.#flight = null;
-        budget.release(window.bytes);
+        window.close();
         this.#flushIfDue();
         this.resume();
       });
@@ -228,11 +229,17 @@ export class PartitionWriter implements Spender {
     else this.tick();
   }
 
+  #openWindow(message: LogMessage): OpenWindow {
+    const { tick, mapping, budget } = this.#options;
+    const share = new Share(budget);
+    return new OpenWindow(tick(), this.#arrival(message), share, () => new Frame(share, mapping));
+  }
+
   #admit(state: ChainState, window: OpenWindow, message: LogMessage): void {
     const { batch, offset } = message;
     window.moveTo({ offset, ...fingerprint(batch) }, message.bytes);
     if (batch.kind === 'invalid') {
-      window.dead.push({ reason: 'invalid', message: batch.message, offset, body: batch.body });
+      window.refuse({ reason: 'invalid', message: batch.message, offset, body: batch.body });
       return;
     }
     const admission = admit(state, window.taken, batch.identity, batch.ranges);
@@ -243,7 +250,7 @@ export class PartitionWriter implements Spender {
     }
     if (admission.kind === 'forgotten') {
       const why = `identity ${batch.identity} is unknown and older than the horizon`;
-      window.dead.push({ reason: 'forgotten', message: why, offset, body: batch.body });
+      window.refuse({ reason: 'forgotten', message: why, offset, body: batch.body });
       window.skip(batch.identity, fresh);
     } else if (!this.#options.matches(batch.type)) {
       window.filtered += countRanges(fresh);
@@ -261,7 +268,9 @@ export class PartitionWriter implements Spender {
     const began = now();
     const letters = window.dead.map((found) => toDeadLetter(settings.sink, site, this.#partition, found, began));
     if (letters.length > 0) await dead.put(site, letters, signal);
-    const objects = await encodeGroups(window.groups.values(), this.#options.mapping);
+    const objects: WindowObject[] = [];
+    // One after the other: only one stands in memory twice.
+    for (const { content, ...group } of window.groups.values()) objects.push({ ...group, bytes: await content.finish() });
     const bytes = objects.reduce((sum, object) => sum + object.bytes.length, 0);
     const steps = append(settings, state, {
       site,

@@ -1,11 +1,10 @@
 // What a log sink has read of a partition and not yet written: events grouped by type and hour. Pure.
-import { linesOf } from '#core/batch.ts';
-import type { Batch } from '#core/batch.ts';
-import { lineHour } from '#core/event-line.ts';
+import { linesOf, type ReadBatch } from '#core/batch.ts';
 import { countRanges, type NumberRange } from '#core/number-ranges.ts';
 import { NumberSet } from '#core/numbers.ts';
 import type { Hour } from '../chain/keys.ts';
 import type { Position } from '../source/contract.ts';
+import type { Share } from './budget.ts';
 
 /** Events of one type and hour, as they will stand in one data object. */
 export interface Group {
@@ -13,8 +12,15 @@ export interface Group {
   readonly hour: Hour;
   count: number;
   readonly numbers: Map<string, NumberSet>;
-  /** NDJSON, in pieces. */
-  readonly pieces: Buffer[];
+  /** NDJSON. */
+  readonly content: Content;
+}
+
+/** What becomes a data object (frame.ts). */
+export interface Content {
+  add(lines: Buffer): void;
+  finish(): Promise<Buffer>;
+  close(): void;
 }
 
 /** A message that goes to the dead letters before the window is committed. */
@@ -31,7 +37,7 @@ export class OpenWindow {
   /** When the oldest event of the window was taken by its agent, milliseconds since the epoch. */
   readonly oldest: number;
   position: Position | null = null;
-  /** Bytes of message bodies held, whatever of them is written. */
+  /** Bytes of message bodies read, whatever of them is written. */
   bytes = 0;
   /** Events to be written. */
   events = 0;
@@ -42,10 +48,15 @@ export class OpenWindow {
   /** All numbers of the window: groups and skipped. */
   readonly taken = new Map<string, NumberSet>();
   readonly dead: DeadMessage[] = [];
+  /** Of the memory: what its contents hold, and the dead letters. */
+  readonly share: Share;
+  readonly #content: () => Content;
 
-  constructor(openedAt: number, oldest: number) {
+  constructor(openedAt: number, oldest: number, share: Share, content: () => Content) {
     this.openedAt = openedAt;
     this.oldest = oldest;
+    this.share = share;
+    this.#content = content;
   }
 
   /** The message was read, whatever becomes of it. */
@@ -60,48 +71,64 @@ export class OpenWindow {
     setOf(this.taken, identity).addRanges(ranges);
   }
 
+  /** It goes to the dead letters, and is held until then. */
+  refuse(dead: DeadMessage): void {
+    this.dead.push(dead);
+    this.share.change(dead.body.length);
+  }
+
   /** `fresh`: the numbers of the batch that are neither committed nor taken yet; never empty. */
-  take(batch: Batch, fresh: readonly NumberRange[]): void {
-    const { identity, type } = batch;
+  take(batch: ReadBatch, fresh: readonly NumberRange[]): void {
+    const { identity, type, body, hours } = batch;
     const count = countRanges(fresh);
     setOf(this.taken, identity).addRanges(fresh);
     this.events += count;
     this.repeated += batch.count - count;
-    const wanted = count === batch.count ? null : NumberSet.of(fresh);
-    // Runs of lines of the same hour are cut out as one piece: nearly always the whole body.
-    let group: Group | null = null;
-    let from = 0;
-    let first = 0;
-    let last = 0;
+    const [run] = hours;
+    if (count < batch.count || run === undefined || hours.length > 1) return this.#takeLines(batch, fresh);
+    const group = this.#group(type, run.hour);
+    group.content.add(body);
+    group.count += count;
+    setOf(group.numbers, identity).addRanges(fresh);
+  }
+
+  /** Where not all lines are wanted, or they are of several hours: what stands together is cut out as one piece. */
+  #takeLines(batch: ReadBatch, fresh: readonly NumberRange[]): void {
+    const { identity, type, body, hours } = batch;
+    const wanted = NumberSet.of(fresh);
+    let piece: { readonly group: Group; readonly from: number; readonly first: number; last: number } | null = null;
     const close = (end: number): void => {
-      if (group === null) return;
-      group.pieces.push(batch.body.subarray(from, end));
+      if (piece === null) return;
+      const { group, from, first, last } = piece;
+      group.content.add(body.subarray(from, end));
       group.count += last - first + 1;
       setOf(group.numbers, identity).addRange(first, last);
-      group = null;
+      piece = null;
     };
+    let run = 0;
     let start = 0;
-    for (const line of linesOf(batch)) {
-      const hour = wanted === null || wanted.contains(line.number) ? lineHour(batch.body, start, line.end) : null;
-      if (group !== null && (hour !== group.hour || line.number !== last + 1)) close(start);
-      if (hour !== null) {
-        if (group === null) {
-          group = this.#group(type, hour);
-          from = start;
-          first = line.number;
-        }
-        last = line.number;
-      }
-      start = line.end;
+    for (const { number, end } of linesOf(batch)) {
+      while (start >= (hours[run]?.end ?? Infinity)) run++;
+      const hour = wanted.contains(number) ? (hours[run]?.hour ?? null) : null;
+      if (piece !== null && (hour !== piece.group.hour || number !== piece.last + 1)) close(start);
+      if (piece !== null) piece.last = number;
+      else if (hour !== null) piece = { group: this.#group(type, hour), from: start, first: number, last: number };
+      start = end;
     }
     close(start);
+  }
+
+  /** Lets go of all it holds. */
+  close(): void {
+    for (const { content } of this.groups.values()) content.close();
+    this.share.close();
   }
 
   #group(type: string, hour: Hour): Group {
     const key = `${hour} ${type}`;
     let group = this.groups.get(key);
     if (group === undefined) {
-      group = { type, hour, count: 0, numbers: new Map(), pieces: [] };
+      group = { type, hour, count: 0, numbers: new Map(), content: this.#content() };
       this.groups.set(key, group);
     }
     return group;

@@ -1,5 +1,5 @@
 // What the log streams are to a log sink: batches with offsets, one partition at a time, by single active consumer.
-import type { Batch } from '#core/batch.ts';
+import type { ReadBatch } from '#core/batch.ts';
 
 /** The last message a sink has taken from a partition at a site: offset, and the fingerprint by which it is known again. */
 export interface Position {
@@ -18,7 +18,7 @@ export function fingerprint(batch: LogMessage['batch']): Omit<Position, 'offset'
 export interface LogMessage {
   readonly partition: number;
   readonly offset: bigint;
-  readonly batch: Batch | { readonly kind: 'invalid'; readonly message: string; readonly body: Buffer };
+  readonly batch: ReadBatch | { readonly kind: 'invalid'; readonly message: string; readonly body: Buffer };
   /** Bytes of the body. */
   readonly bytes: number;
 }
