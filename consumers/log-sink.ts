@@ -34,7 +34,7 @@ export async function runLogSink(
   telemetry: Telemetry,
   signal: AbortSignal,
 ): Promise<number> {
-  const store = openSinkStore(sink);
+  const store = await openSinkStore(sink);
   try {
     return await consume(config, sink, store, telemetry, signal);
   } catch (error) {

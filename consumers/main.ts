@@ -1,15 +1,15 @@
 // A sink's process: which of the two kinds it is decides what runs.
+import { setFlagsFromString } from 'node:v8';
 import type { Config } from '#core/config/config.ts';
 import { isQueueSink, type LogSinkConfig } from '#core/config/sink-config.ts';
 import { EXIT_CONFIG } from '#core/io/config-file.ts';
 import { createTelemetry } from '#core/io/telemetry.ts';
 import { listCommitted as listChain, type CommittedObject, type ListQuery } from './chain/list.ts';
-import { runLogSink } from './log-sink.ts';
-import { runQueueSink } from './queue-sink.ts';
 import { openSinkStore } from './stores.ts';
 
 /** Runs until the signal; 0, or 78 where the configuration or the target cannot do it. */
 export async function runConsumer(config: Config, name: string, signal: AbortSignal): Promise<number> {
+  setFlagsFromString('--semi-space-growth-factor=1');
   const telemetry = createTelemetry(`consumer-${name}`);
   const sink = config.sinks.find((candidate) => candidate.name === name);
   if (sink === undefined) {
@@ -17,9 +17,13 @@ export async function runConsumer(config: Config, name: string, signal: AbortSig
     telemetry.log.error(`${config.file}: there is no sink "${name}"; there are: ${names}`);
     return EXIT_CONFIG;
   }
-  return isQueueSink(sink)
-    ? runQueueSink(config, sink, telemetry, signal)
-    : runLogSink(config, sink, telemetry, signal);
+  // Each loads what it needs, and nothing of the other.
+  if (isQueueSink(sink)) {
+    const { runQueueSink } = await import('./queue-sink.ts');
+    return runQueueSink(config, sink, telemetry, signal);
+  }
+  const { runLogSink } = await import('./log-sink.ts');
+  return runLogSink(config, sink, telemetry, signal);
 }
 
 /** The log sink of that name. Throws RangeError where there is none. */
@@ -36,7 +40,7 @@ export async function* listCommitted(
   filter: ListQuery,
   signal: AbortSignal,
 ): AsyncGenerator<CommittedObject> {
-  const store = openSinkStore(logSinkOf(config, name));
+  const store = await openSinkStore(logSinkOf(config, name));
   try {
     yield* listChain(store, name, filter, signal);
   } finally {

@@ -22,7 +22,7 @@ export async function moveSink(
   to: string,
   print: (text: string) => void,
 ): Promise<number> {
-  const store = openSinkStore(sink);
+  const store = await openSinkStore(sink);
   let said = '';
   const run = () => ({
     signal: AbortSignal.timeout(PATIENCE_MS),

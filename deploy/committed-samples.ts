@@ -14,7 +14,7 @@ import { markedIds, TYPES } from './samples.ts';
 const POLL_MS = 300;
 
 async function watch(config: Config, sink: string, mark: string, expected: number, signal: AbortSignal): Promise<void> {
-  const store = openSinkStore(logSinkOf(config, sink));
+  const store = await openSinkStore(logSinkOf(config, sink));
   const from = hourOf(Date.now());
   const query = { from, to: null, type: (type: string) => TYPES.includes(type) };
   /** By key: each object is read once. */

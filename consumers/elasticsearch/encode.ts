@@ -114,16 +114,20 @@ const isUsual = (json: Buffer): boolean =>
   json.length === 26 && json[11] === 0x54 && json[18] !== 0x36 && json[20] === 0x2e && json[24] === 0x5a;
 
 function writeEvent(out: ByteWriter, event: SinkEvent, received: Buffer, arrival: number): void {
-  writeMember(out, EVENT, event.member('id'));
-  writeMember(out, ACTION, event.member('type'));
-  writeMember(out, PROVIDER, event.member('source'));
+  // Of every event (SinkEvent.read).
+  out.copy(EVENT);
+  event.copy('id', out);
+  out.copy(ACTION);
+  event.copy('type', out);
+  out.copy(PROVIDER);
+  event.copy('source', out);
   out.copy(CREATED);
   writeTime(out, received, arrival);
   out.copy(CLOSE);
-  const host = event.member('host');
-  if (host === null) return;
-  writeMember(out, HOST, host);
-  out.copy(CLOSE);
+  const { length } = out;
+  out.copy(HOST);
+  if (event.copy('host', out)) out.copy(CLOSE);
+  else out.length = length;
 }
 
 function writeMember(out: ByteWriter, name: Buffer, json: Buffer | null): void {
@@ -137,8 +141,7 @@ function writeLabels(out: ByteWriter, event: SinkEvent, time: Buffer | null): vo
   let first = true;
   for (const name of event.names) {
     if (PLACED.has(name) && !(name === 'time' && time !== null)) continue;
-    const json = event.member(name);
-    if (json === null || (name === 'datacontenttype' && json.equals(JSON_TYPE))) continue;
+    if (name === 'datacontenttype' && event.member(name)?.equals(JSON_TYPE) === true) continue;
     if (first) out.copy(LABELS);
     else out.byte(COMMA);
     first = false;
@@ -147,7 +150,7 @@ function writeLabels(out: ByteWriter, event: SinkEvent, time: Buffer | null): vo
       out.ascii(name);
       out.ascii('":');
     } else out.text(`${JSON.stringify(name)}:`);
-    out.copy(json);
+    event.copy(name, out);
   }
   if (!first) out.copy(CLOSE);
 }

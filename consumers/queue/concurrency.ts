@@ -6,7 +6,8 @@
 //
 // Invariants:
 // 1. 0 <= limit <= most; limit >= 1 where most >= 1.
-// 2. The limit changes at the end of a round alone, by +1 or to floor(0.9 · limit), or by the owner's setting of `most`.
+// 2. The limit changes at the end of a round alone, by +1 or to floor(0.9 · limit), or by the owner's setting of `most`. Until it first
+//    falls, and up to 4, it is doubled instead (TCP's slow start, RFC 5681); further, and it would overshoot a knee that it cannot tell then.
 // 3. No rise in a round in which the target was overloaded, or in which the limit was never reached (nothing is known of more).
 // 4. Latency alone lowers it only where the limit was reached: else it is not our requests that make it slow.
 // 5. Neutral answers change nothing.
@@ -14,6 +15,8 @@
 /** `ok`: the target did the work, so that its latency counts. `overload`: it was too much for it, or it timed out. `neutral`: neither. */
 export type End = 'ok' | 'overload' | 'neutral';
 
+/** As far as it is doubled. */
+const START = 4;
 const DECREASE_RATIO = 0.9;
 /** Weight of the newest round in the moving average. */
 const EWMA_ALPHA = 0.4;
@@ -26,6 +29,8 @@ export class Concurrency {
   /** The most that is allowed: the permits held. */
   most = 0;
   #limit = 1;
+  /** It never fell. */
+  #starting = true;
   /** Of the rounds until now; null before the first. */
   #past: { readonly mean: number; readonly variance: number } | null = null;
   #answers = 0;
@@ -56,6 +61,9 @@ export class Concurrency {
     const past = this.#past;
     if (this.#overloaded || (this.#reached && isSlower(mean, past))) {
       this.#limit = Math.max(1, Math.floor(this.limit * DECREASE_RATIO));
+      this.#starting = false;
+    } else if (this.#reached && this.#starting && mean !== null && this.#limit < Math.min(START, this.most)) {
+      this.#limit = Math.min(2 * this.#limit, START, this.most);
     } else if (this.#reached && mean !== null && past !== null && mean <= past.mean && this.#limit < this.most) {
       this.#limit++;
     }

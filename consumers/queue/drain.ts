@@ -212,9 +212,9 @@ export class QueueDrain<Body, Receipt> implements AsyncDisposable {
     }
   }
 
-  /** Requests without an outcome hold their events twice, as they came and encoded: those too are bounded. */
+  /** Requests that are sent, or wait to be sent again, hold their events twice, as they came and encoded: those too are bounded. */
   get #crowded(): boolean {
-    return this.#connections.bytes > this.#options.config.memory;
+    return this.#connections.bytes + this.#resends.bytes > this.#options.config.memory / 2;
   }
 
   /** Whether a request that is not full goes now. */

@@ -11,6 +11,12 @@ export class Resends<Body, Receipt> {
     return this.#later[0]?.due ?? null;
   }
 
+  /** Of all that waits here, as the sink counts them. */
+  get bytes(): number {
+    const now = this.#now.reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.#later.reduce((sum, { request }) => sum + request.bytes, now);
+  }
+
   atOnce(...requests: readonly Request<Body, Receipt>[]): void {
     this.#now.push(...requests);
   }

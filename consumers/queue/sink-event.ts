@@ -1,5 +1,6 @@
 // One event as queue sinks see it: its line as it came, and its members as the bytes that stand there, so that numbers keep every digit.
 import { hash } from 'node:crypto';
+import type { ByteWriter } from '#core/bytes.ts';
 import { decodeString, scanMembers } from '#core/json/members.ts';
 import { scanEvents } from '#core/json/scan.ts';
 import { parseTime } from '#core/time.ts';
@@ -22,7 +23,12 @@ export class SinkEvent {
   /** Null where the line is no event of ours: no well-formed JSON object, or without one of its attributes as a string. */
   static read(line: Buffer): SinkEvent | null {
     const scanned = scanEvents(line, 'value');
-    if (scanned.kind === 'refused' || scanned.faults.size > 0 || line[0] !== 0x7b) return null;
+    return scanned.kind === 'refused' || scanned.faults.size > 0 ? null : SinkEvent.ofScanned(line);
+  }
+
+  /** As `read`, of a line that was scanned already and is well formed. */
+  static ofScanned(line: Buffer): SinkEvent | null {
+    if (line[0] !== 0x7b) return null;
     const { names, spans, duplicate } = scanMembers(line, 0, line.length);
     if (duplicate !== null) return null;
     const event = new SinkEvent(line, names, spans);
@@ -65,6 +71,13 @@ export class SinkEvent {
   member(name: string): Buffer | null {
     const at = this.#names.indexOf(name);
     return at < 0 ? null : this.line.subarray(this.#spans[3 * at + 1], this.#spans[3 * at + 2]);
+  }
+
+  /** Writes the JSON of a member; false where there is none. */
+  copy(name: string, out: ByteWriter): boolean {
+    const at = this.#names.indexOf(name);
+    if (at >= 0) out.copy(this.line, this.#spans[3 * at + 1], this.#spans[3 * at + 2]);
+    return at >= 0;
   }
 
   /** A member that is a string; null where there is none, or something else. */

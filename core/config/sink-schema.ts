@@ -44,7 +44,7 @@ const tls = {
 
 const logSink = {
   ...common,
-  memory: size('Bytes of events that one process holds before it writes.', '256MiB', '1MiB', '4GiB'),
+  memory: size('Bytes of events that one process holds before they are written, compressed for the most part.', '32MiB', '1MiB', '4GiB'),
   rotate: object(
     'When an object is finished: whichever comes first.',
     {
@@ -58,7 +58,7 @@ const logSink = {
 
 const queueSink = (batch: { readonly size: string; readonly count: number }, timeout = '30s') => ({
   ...common,
-  memory: size('Bytes of events that one process takes from the queue and has not settled.', '32MiB', '256KiB', '4GiB'),
+  memory: size('Bytes of events that one process takes from the queue and has not settled.', '16MiB', '256KiB', '4GiB'),
   connections: whole('Connections to the target, over all instances together.', 1, 256, 4),
   batch: object(
     'One request: whichever comes first.',

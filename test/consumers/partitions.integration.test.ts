@@ -62,7 +62,7 @@ async function publish(partition: number, identity: string, n: number): Promise<
 }
 
 async function committed(config: Config): Promise<number[]> {
-  await using store = { ...opened(logSinkOf(config, 'files')) };
+  await using store = { ...(await opened(logSinkOf(config, 'files'))) };
   const numbers: number[] = [];
   for await (const { key } of listCommitted(config, 'files', { from: null, to: null, type: () => true }, signal)) {
     const lines = zstdDecompressSync((await store.get(key)) ?? Buffer.alloc(0));
@@ -72,8 +72,8 @@ async function committed(config: Config): Promise<number[]> {
   return numbers.toSorted((x, y) => x - y);
 }
 
-function opened(sink: LogSinkConfig) {
-  const store = openSinkStore(sink);
+async function opened(sink: LogSinkConfig) {
+  const store = await openSinkStore(sink);
   return { get: (key: string) => store.get(key, signal), [Symbol.asyncDispose]: () => store.close() };
 }
 

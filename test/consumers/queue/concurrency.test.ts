@@ -21,14 +21,27 @@ describe('the limit', () => {
     expect(of(0).limit).toBe(0);
   });
 
-  test('rises by one a round while it is reached and latency stays, up to the most', () => {
-    const concurrency = of(5);
-    even(concurrency, 1); // The first round tells what is usual.
-    const seen = [1, 2, 3, 4, 5, 6].map(() => {
+  test('is doubled with each round up to four, then rises by one, while it is reached and latency stays, up to the most', () => {
+    const concurrency = of(6);
+    const seen = [1, 2, 3, 4, 5].map(() => {
       even(concurrency, 1);
       return concurrency.limit;
     });
-    expect(seen).toEqual([2, 3, 4, 5, 5, 5]);
+    expect(seen).toEqual([2, 4, 5, 6, 6]);
+  });
+
+  test('rises by one a round once it fell', () => {
+    const concurrency = of(11);
+    even(concurrency, 2);
+    concurrency.observe('overload', 5, 4);
+    even(concurrency, 1); // The rest of the round.
+    const fallen = concurrency.limit;
+    const seen = [1, 2, 3].map(() => {
+      even(concurrency, 1);
+      return concurrency.limit;
+    });
+    expect(fallen).toBe(3);
+    expect(seen).toEqual([4, 5, 6]);
   });
 
   test('stays where it is not reached, whatever the latency', () => {
@@ -90,7 +103,7 @@ test('the invariants hold for any answers', () => {
         if (end !== 'neutral') count++;
         expect(after).toBeLessThanOrEqual(concurrency.most);
         expect(after).toBeGreaterThanOrEqual(Math.min(1, concurrency.most));
-        expect([before, before + 1, Math.max(Math.min(1, before), Math.floor(before * 0.9))]).toContain(after);
+        expect([before, before + 1, Math.min(2 * before, concurrency.most), Math.max(Math.min(1, before), Math.floor(before * 0.9))]).toContain(after);
         if (end === 'neutral') expect(after).toBe(before);
         if (after > before) expect([overloaded, reached]).toEqual([false, true]);
         if (after < before) expect(overloaded || reached).toBe(true);
