@@ -53,7 +53,7 @@ const ATTACH_DEADLINE_MS = 10_000;
 const RETRY_MS = { first: 200, most: 5_000 };
 const MISSING_RETRY_MS = 1_000;
 /** Chunks on their way for each partition; order is kept, and each chunk that is taken gives one back. */
-const CREDIT_AT_START = 8;
+const CREDIT_AT_START = 4;
 /** Offsets between two chunks that the stream's own bookkeeping may take. */
 const OWN_OFFSETS = 2n;
 

@@ -11,23 +11,23 @@
 //    decoder's own event is synchronous and in order.
 // 6. Its decoder joins an unfinished frame with each read of the socket, so that a chunk of a few megabytes is copied dozens of times.
 //    Here it gets whole frames, each joined once.
-// 7. It reads a chunk whose first message is 16 MiB long as empty: see large-entry.ts.
+// 7. It reads a chunk whose first message is 16 MiB long as empty: deliveries go by delivery.ts, but compressed entries, which no agent sends.
 import { createRequire } from 'node:module';
 import { isIP, type Socket } from 'node:net';
 import type { Offset } from 'rabbitmq-stream-js-client';
 import type { SiteTls } from '#core/config/config.ts';
 import { clientTls } from '#core/io/tls.ts';
 import { readAmqpPairs, type ByteReader } from './amqp-value.ts';
+import { sortFrames } from './delivery.ts';
 import { FrameJoiner } from './frame-joiner.ts';
-import { asSent, decodeFrames } from './large-entry.ts';
 
 export interface StreamMessage {
   readonly content: Buffer;
   readonly offset: bigint;
   readonly messageProperties: {
-    readonly messageId?: string;
-    readonly contentType?: string;
-    readonly contentEncoding?: string;
+    readonly messageId?: unknown;
+    readonly contentType?: unknown;
+    readonly contentEncoding?: unknown;
   };
   readonly applicationProperties: Readonly<Record<string, unknown>>;
   readonly messageAnnotations: Readonly<Record<string, unknown>>;
@@ -112,6 +112,9 @@ const { Client: ClientClass } = inside('client.js') as { Client: new (logger: ob
 /** Not in time; what was waited for may still come. */
 class Late extends Error {}
 
+/** By subscription. */
+const chunksOf = new WeakMap<InnerConnection, Map<number, Subscription['chunk']>>();
+
 let mended = false;
 /** Idempotent. */
 function mendStreamClient(): void {
@@ -146,7 +149,12 @@ function mendStreamClient(): void {
     if (joiner === undefined) frames.set(this, (joiner = new FrameJoiner()));
     try {
       const whole = joiner.push(data);
-      if (whole !== null) decodeFrames(whole, (frame) => this.decoder.add(frame, (type) => this.getCompression(type)));
+      if (whole === null) return;
+      sortFrames(
+        whole,
+        ({ subscription, messages }) => chunksOf.get(this)?.get(subscription)?.(messages),
+        (others) => this.decoder.add(others, (type) => this.getCompression(type)),
+      );
     } catch (error) {
       this.socket.destroy(error instanceof Error ? error : new Error(String(error)));
     }
@@ -177,7 +185,6 @@ export class StreamConnection implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   readonly #silence: NodeJS.Timeout;
   readonly #lastHeard = new Map<Socket, number>();
-  readonly #chunks = new WeakMap<InnerConnection, Map<number, Subscription['chunk']>>();
   #over = false;
   #active = false;
 
@@ -299,12 +306,13 @@ export class StreamConnection implements AsyncDisposable {
 
   /** By subscription. One listener serves all of a connection: the client never takes one off. */
   #deliveries(connection: InnerConnection): Map<number, Subscription['chunk']> {
-    const known = this.#chunks.get(connection);
+    const known = chunksOf.get(connection);
     if (known !== undefined) return known;
     const chunks = new Map<number, Subscription['chunk']>();
-    this.#chunks.set(connection, chunks);
+    chunksOf.set(connection, chunks);
+    // Of compressed entries.
     const deliver = ({ subscriptionId, messages }: { subscriptionId: number; messages: StreamMessage[] }): void =>
-      chunks.get(subscriptionId)?.(asSent(messages));
+      chunks.get(subscriptionId)?.(messages);
     connection.on('deliverV1', deliver);
     connection.on('deliverV2', deliver);
     return chunks;

@@ -1,0 +1,31 @@
+import { batchBodies, TYPE } from './backlog.ts';
+import { SinkEvent } from '../../consumers/queue/sink-event.ts';
+import { documentEncoder } from '../../consumers/elasticsearch/encode.ts';
+import { openEncoder } from '../../consumers/splunk/encode.ts';
+import { readHeads } from '../../core/line-heads.ts';
+import { splunkConfig } from '../consumers/splunk/splunk-config.ts';
+import { scanEvents } from '../../core/json/scan.ts';
+import { scanMembers } from '../../core/json/members.ts';
+const bodies = batchBodies();
+void TYPE;
+const lines: Buffer[] = [];
+for (const body of bodies) for (let at = 0, end; (end = body.indexOf(10, at)) >= 0; at = end + 1) lines.push(body.subarray(at, end));
+const es = documentEncoder({ index: 'waggle', dataStream: false });
+const sp = openEncoder(splunkConfig({}), 1e6);
+const events = lines.map((line) => SinkEvent.read(line)!);
+function time(what: string, n: number, work: () => void): void {
+  for (let i = 0; i < 2; i++) work();
+  const c0 = process.cpuUsage(); const t = performance.now();
+  for (let i = 0; i < 5; i++) work();
+  const c = process.cpuUsage(c0);
+  console.log(what, ((performance.now() - t) * 200 / n).toFixed(3), 'us wall', ((c.user + c.system) / 5 / n).toFixed(3), 'us cpu');
+}
+const only = process.argv[2];
+const run = (what: string, work: () => void) => { if (!only || only === what) time(what, lines.length, work); };
+run('heads', () => { for (const body of bodies) if (typeof readHeads(body, 500) === 'string') throw new Error(); });
+run('scanEvents', () => { for (const line of lines) scanEvents(line, 'value'); });
+run('scanMembers', () => { for (const line of lines) scanMembers(line, 0, line.length); });
+run('read', () => { for (const line of lines) SinkEvent.read(line); });
+run('key', () => { for (const e of events) e.key; });
+run('es', () => { for (const e of events) es(e); });
+run('splunk', () => { for (const e of events) sp(e); });
