@@ -8,6 +8,7 @@ import { matcher, type TypeMatcher } from '#core/patterns.ts';
 import { logStream } from '#topology/names.ts';
 import { oldPartitionsAt } from '../old-partitions.ts';
 import { operatorAccess, operatorLink } from '../operator.ts';
+import { fingerprint } from '../source/contract.ts';
 import { receivedOf } from '../source/received.ts';
 import { SiteStreams } from '../source/site-streams.ts';
 import type { StreamMessage } from '../source/stream-client.ts';
@@ -100,7 +101,7 @@ async function planPartitions(
     // A reader that attaches at a time after the last message would wait for the next one: that was published after its events arrived.
     const since = Math.min(from, arrivalOf(last) ?? 0) - SKEW_MS;
     const first = await streams.offsetAt(stream, Math.max(since, 1), last.offset);
-    partitions.push({ partition, first, next: first, end: last.offset });
+    partitions.push({ partition, first, next: first, end: last.offset, mark: markOf(last) });
   }
   return partitions;
 }
@@ -110,14 +111,28 @@ function arrivalOf(message: StreamMessage): number | null {
   return batch.kind === 'invalid' ? null : lineArrival(batch.body);
 }
 
-/** Offsets are those of the streams that were read: of others nothing can be said. */
+/** By what a message of the log is known again. */
+function markOf(message: StreamMessage): string {
+  const { identity, first } = fingerprint(decodeBatch(receivedOf(message)));
+  return `${identity}:${first}`;
+}
+
+/** Offsets are those of the streams that were read: of others nothing can be said, also where they are as long by now. */
 async function checkStreams(config: Config, { asked, partitions }: Progress): Promise<void> {
-  for (const { partition, end } of partitions) {
+  for (const { partition, end, mark } of partitions) {
     await using streams = await SiteStreams.connect(operatorAccess(config, asked.site));
-    const last = await streams.last(logStream(partition));
-    if (last === null || last.offset < end)
+    const stream = logStream(partition);
+    const last = await streams.last(stream);
+    let found = last === null || last.offset < end ? 'it is shorter' : 'the message at the end is gone';
+    if (last !== null && last.offset >= end) {
+      for await (const messages of streams.read(stream, end, end)) {
+        const there = messages.find(({ offset }) => offset === end);
+        if (there !== undefined) found = markOf(there) === mark ? '' : 'it holds other messages';
+      }
+    }
+    if (found !== '')
       throw new Error(
-        `the log at ${asked.site} is not the one that was read (${logStream(partition)} is shorter): begin anew, without the progress file`,
+        `the log at ${asked.site} is not the one that was read (${stream}: ${found}): begin anew, without the progress file`,
       );
   }
 }

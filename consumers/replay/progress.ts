@@ -19,6 +19,8 @@ export interface PartitionProgress {
   readonly first: bigint;
   next: bigint;
   readonly end: bigint;
+  /** Fingerprint of the message at `end`, by which the stream is known again. */
+  readonly mark: string;
 }
 
 export interface Progress {
@@ -28,14 +30,15 @@ export interface Progress {
   events: number;
 }
 
-const VERSION = 1;
+const VERSION = 2;
 
 export function encodeProgress({ asked, partitions, events }: Progress): string {
-  const offsets = partitions.map(({ partition, first, next, end }) => ({
+  const offsets = partitions.map(({ partition, first, next, end, mark }) => ({
     partition,
     first: String(first),
     next: String(next),
     end: String(end),
+    mark,
   }));
   return `${JSON.stringify({ version: VERSION, asked, events, partitions: offsets }, null, 2)}\n`;
 }
@@ -65,7 +68,9 @@ function decodePartition(json: unknown): PartitionProgress | null {
   const offsets = [json['first'], json['next'], json['end']];
   if (!offsets.every((each) => typeof each === 'string' && /^[0-9]{1,19}$/.test(each))) return null;
   const [first = 0n, next = 0n, end = 0n] = offsets.map((each) => BigInt(String(each)));
-  return first <= next && next <= end + 1n ? { partition: Number(json['partition']), first, next, end } : null;
+  const { partition, mark } = json;
+  if (typeof mark !== 'string' || first > next || next > end + 1n) return null;
+  return { partition: Number(partition), first, next, end, mark };
 }
 
 const isObject = (json: unknown): json is Record<string, unknown> => typeof json === 'object' && json !== null;

@@ -114,7 +114,7 @@ describe('a rate', () => {
 
 describe('progress', () => {
   const asked = { sink: 's', site: 'x', from: 'a', to: 'b', match: ['c'] };
-  const partitions = [{ partition: 3, first: 5n, next: 7n, end: 2n ** 60n }];
+  const partitions = [{ partition: 3, first: 5n, next: 7n, end: 2n ** 60n, mark: 'i:7' }];
 
   test('is read as it was written', () => {
     expect(decodeProgress(encodeProgress({ asked, partitions, events: 9 }))).toEqual({ asked, partitions, events: 9 });
@@ -134,7 +134,7 @@ describe('progress', () => {
   });
 
   test('is told with a share, a rate and what is left', () => {
-    const progress = { asked, partitions: [{ partition: 0, first: 1n, next: 51n, end: 200n }], events: 1_000 };
+    const progress = { asked, partitions: [{ partition: 0, first: 1n, next: 51n, end: 200n, mark: 'i:7' }], events: 1_000 };
     const since = { read: 0, events: 0, ms: 10_000 };
     expect(progressLine(progress, since, false)).toBe(
       's: 25 % of 200 messages read, 1000 events published, 100 a second, about 30 s left\n',

@@ -138,6 +138,14 @@ test('killed in its midst and started again it goes on where it was: nothing is 
   const other = await replay(config, { ...options, to: '2026-11-23T14:00' });
   expect(other.code).toBe(1);
   expect(other.err).toContain('holds the progress of another replay');
+  // As if the log had been made anew, and were as long again.
+  const progress = await readFile(file, 'utf8');
+  await writeFile(file, progress.replace(/"mark": "[0-9a-f]{8}/, '"mark": "00000000'));
+  await expect(replay(config, options)).resolves.toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/not the one that was read \(events\.log-\d: it holds other messages\)/) as unknown,
+  });
+  await writeFile(file, progress);
   const rest = await replay(config, { ...options, rate: '50000' });
   expect(rest.code).toBe(0);
   expect(rest.err).toContain(`goes on from ${file}`);
