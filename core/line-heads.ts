@@ -81,7 +81,8 @@ export function readHeads(body: Buffer, count: number): Heads | string {
 function isSteady(line: Buffer, type: string, received: number, minutes: number): boolean {
   const text = line.toString('latin1', 0, minutes + REST);
   const head = START + type + RECEIVED;
-  if (!text.startsWith(head) || !text.startsWith(TIME, received + REST - 1) || text.length < minutes + REST) return false;
+  if (!text.startsWith(head) || !text.startsWith(TIME, received + REST - 1) || text.length < minutes + REST)
+    return false;
   if (!isRest(line, received) || !isRest(line, minutes)) return false;
   const arrival = hourAt(line, received);
   const own = hourAt(line, minutes);

@@ -17,8 +17,10 @@ const PARAMS = { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_windo
 const STREAM_BYTES = 512 * 1024;
 /** Of its output: a piece of the size below leaves some 20 KiB. */
 const CHUNK = 32 * 1024;
-/** Pieces are given to it in blocks of at least so many bytes: each is a turn of the thread pool. */
-const BLOCK = 128 * 1024;
+/** What it is given at once: each block is a turn of the thread pool. */
+const BLOCK = 256 * 1024;
+/** Blocks that wait to be used again. */
+const SPARE = 16;
 
 const MAGIC_AND_DESCRIPTOR = 5;
 const WINDOW_AT = MAGIC_AND_DESCRIPTOR + 1;
@@ -28,15 +30,21 @@ const FEED = Buffer.from('\n');
 
 const compress = promisify(zstdCompress);
 
+/**
+ * Blocks are used again and again: as garbage they would pile up to many times of what is in use, since V8 goes by its own heap, of which
+ * they are no part.
+ */
+const spare: Buffer[] = [];
+
 export class Frame implements Content {
   readonly #share: Pick<Share, 'change'>;
   readonly #mapping: LineMapping | null;
-  /** Short pieces until they fill a block. */
+  /** Copies of what came, until there is a stream. */
   #pieces: Buffer[] = [];
-  #gathered = 0;
-  /** Not given to the stream yet, which there is not. */
-  #blocks: Buffer[] = [];
   #stream: ZstdCompress | null = null;
+  /** Its next input, as far as it is filled. */
+  #block: Buffer | null = null;
+  #filled = 0;
   #compressed: Buffer[] = [];
   /** Bytes of NDJSON. */
   #length = 0;
@@ -48,68 +56,84 @@ export class Frame implements Content {
     this.#mapping = mapping;
   }
 
-  /** Whole lines, each with its line feed. */
+  /** Whole lines, each with its line feed. They are copied. */
   add(lines: Buffer): void {
-    const piece = this.#mapping === null ? lines : Buffer.concat([...mappedLines(lines, this.#mapping)]);
-    this.#length += piece.length;
-    this.#share.change(piece.length);
-    this.#pieces.push(piece);
-    this.#gathered += piece.length;
-    if (this.#gathered >= BLOCK) this.#block();
+    if (this.#mapping === null) this.#take(lines);
+    else this.#take(Buffer.concat([...mappedLines(lines, this.#mapping)]));
   }
 
   /** The whole frame. Rejects with zlib's error, and where not all was taken: nothing of the window is written then. */
   async finish(): Promise<Buffer> {
-    this.#block();
     const stream = this.#stream;
-    let bytes: Buffer;
     if (stream === null) {
       // The pledge stands in the frame's header, and zstd fails where other than so many bytes went in.
-      bytes = await compress(Buffer.concat(this.#blocks), { params: PARAMS, pledgedSrcSize: this.#length });
+      const options = { params: PARAMS, pledgedSrcSize: this.#length };
+      const bytes = await compress(Buffer.concat(this.#pieces, this.#length), options);
       this.#share.change(bytes.length - this.#length);
-      this.#blocks = [];
-    } else {
-      await new Promise<void>((resolve) => stream.once('close', resolve).end());
-      if (this.#error !== null) throw this.#error;
-      if (stream.bytesWritten !== this.#length)
-        throw new RangeError(`zstd took ${stream.bytesWritten} of ${this.#length} bytes`);
-      bytes = withContentSize(this.#compressed, this.#length);
-      this.#compressed = [];
-      this.#stream = null;
-      this.#share.change(-STREAM_BYTES);
+      this.#pieces = [];
+      return bytes;
     }
+    this.#flush(stream);
+    await new Promise<void>((resolve) => stream.once('close', resolve).end());
+    if (this.#error !== null) throw this.#error;
+    if (stream.bytesWritten !== this.#length)
+      throw new RangeError(`zstd took ${stream.bytesWritten} of ${this.#length} bytes`);
+    const bytes = withContentSize(this.#compressed, this.#length);
+    this.#compressed = [];
+    this.#stream = null;
+    this.#share.change(-STREAM_BYTES);
     return bytes;
   }
 
   /** Drops what it holds, without a word to its share. */
   close(): void {
     this.#pieces = [];
-    this.#blocks = [];
     this.#compressed = [];
+    this.#block = null;
     this.#stream?.destroy();
   }
 
-  #block(): void {
-    const [first] = this.#pieces;
-    if (first === undefined) return;
-    const block = this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces, this.#gathered);
+  #take(lines: Buffer): void {
+    this.#length += lines.length;
+    if (this.#stream !== null) return this.#write(this.#stream, lines);
+    if (this.#length < 2 * STREAM_BYTES) {
+      this.#share.change(lines.length);
+      this.#pieces.push(Buffer.from(lines));
+      return;
+    }
+    // From here on a stream holds less than what it compresses.
+    const stream = this.#open();
+    this.#stream = stream;
+    for (const piece of this.#pieces) this.#write(stream, piece);
+    this.#share.change(lines.length - this.#length);
     this.#pieces = [];
-    this.#gathered = 0;
-    if (this.#stream !== null) this.#write(this.#stream, block);
-    else {
-      this.#blocks.push(block);
-      // From here on a stream holds less than what it compresses.
-      if (this.#length < 2 * STREAM_BYTES) return;
-      const stream = this.#open();
-      this.#stream = stream;
-      for (const each of this.#blocks) this.#write(stream, each);
-      this.#blocks = [];
+    this.#write(stream, lines);
+  }
+
+  #write(stream: ZstdCompress, bytes: Buffer): void {
+    for (let at = 0; at < bytes.length;) {
+      if (this.#block === null) {
+        this.#block = spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
+        this.#share.change(BLOCK);
+      }
+      const copied = bytes.copy(this.#block, this.#filled, at);
+      at += copied;
+      this.#filled += copied;
+      if (this.#filled === BLOCK) this.#flush(stream);
     }
   }
 
-  #write(stream: ZstdCompress, block: Buffer): void {
-    stream.write(block, (error) => {
-      if (!error && !stream.destroyed) this.#share.change(-block.length);
+  #flush(stream: ZstdCompress): void {
+    const block = this.#block;
+    if (block === null) return;
+    const input = this.#filled === BLOCK ? block : block.subarray(0, this.#filled);
+    this.#block = null;
+    this.#filled = 0;
+    stream.write(input, (error) => {
+      // Of a stream that was destroyed the thread pool may still read it.
+      if (error || stream.destroyed) return;
+      if (spare.length < SPARE) spare.push(block);
+      this.#share.change(-BLOCK);
     });
   }
 

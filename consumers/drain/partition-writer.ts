@@ -270,7 +270,8 @@ export class PartitionWriter implements Spender {
     if (letters.length > 0) await dead.put(site, letters, signal);
     const objects: WindowObject[] = [];
     // One after the other: only one stands in memory twice.
-    for (const { content, ...group } of window.groups.values()) objects.push({ ...group, bytes: await content.finish() });
+    for (const { content, ...group } of window.groups.values())
+      objects.push({ ...group, bytes: await content.finish() });
     const bytes = objects.reduce((sum, object) => sum + object.bytes.length, 0);
     const steps = append(settings, state, {
       site,

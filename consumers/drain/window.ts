@@ -73,7 +73,7 @@ export class OpenWindow {
 
   /** It goes to the dead letters, and is held until then. */
   refuse(dead: DeadMessage): void {
-    this.dead.push(dead);
+    this.dead.push({ ...dead, body: Buffer.from(dead.body) }); // the reader's own is used again
     this.share.change(dead.body.length);
   }
 

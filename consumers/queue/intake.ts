@@ -148,8 +148,7 @@ export class Intake<Body, Receipt> {
     if (matches(batch.type)) {
       const { body } = batch;
       this.#opened = { held, body, scanned: mapping === null && isWellFormed(body, batch.count), at: 0 };
-    }
-    else hand.settle(held, 'filtered', batch.count);
+    } else hand.settle(held, 'filtered', batch.count);
     return true;
   }
 

@@ -11,7 +11,7 @@ import { operatorAccess, operatorLink } from '../operator.ts';
 import { fingerprint } from '../source/contract.ts';
 import { receivedOf } from '../source/received.ts';
 import { SiteStreams } from '../source/site-streams.ts';
-import type { StreamMessage } from '../source/stream-client.ts';
+import type { StreamMessage } from '../source/delivery.ts';
 import { arrivedWithin } from './batches.ts';
 import { Pace } from './pace.ts';
 import {

@@ -14,7 +14,7 @@ export function fingerprint(batch: LogMessage['batch']): Omit<Position, 'offset'
   return { identity: batch.identity, first: batch.ranges[0]?.[0] ?? 1 };
 }
 
-/** One message of a log stream. `batch` is an error text where the message is no batch of ours: it goes to the dead letters. */
+/** One message of a log stream; its body may be read while it is given, and is to be copied where it is kept. `batch` is an error text where the message is no batch of ours: it goes to the dead letters. */
 export interface LogMessage {
   readonly partition: number;
   readonly offset: bigint;

@@ -8,7 +8,18 @@
 // Not by the stream client's own decoder: that takes the first byte of a first entry of 16 MiB or more for the mark of compressed ones, fails on
 // lists and maps, copies each message, and makes text of each chunk for a debug log.
 import { type AmqpValue, type ByteReader, readAmqpValue } from './amqp-value.ts';
-import type { StreamMessage } from './stream-client.ts';
+
+export interface StreamMessage {
+  readonly content: Buffer;
+  readonly offset: bigint;
+  readonly messageProperties: {
+    readonly messageId?: unknown;
+    readonly contentType?: unknown;
+    readonly contentEncoding?: unknown;
+  };
+  readonly applicationProperties: Readonly<Record<string, unknown>>;
+  readonly messageAnnotations: Readonly<Record<string, unknown>>;
+}
 
 export interface Delivery {
   readonly subscription: number;
@@ -33,10 +44,8 @@ const DATA = 0x75;
 const MESSAGE_ID = 0;
 const CONTENT_TYPE = 6;
 const CONTENT_ENCODING = 7;
-/** Smaller ones are copied: one that is kept must not keep its chunk. Larger ones are most of it. */
-const COPIED = 64 * 1024;
 
-/** Null where the frame is no delivery, or one with compressed entries. Throws on what is no message of AMQP. */
+/** Contents are views of the frame. Null where it is no delivery, or one with compressed entries. Throws on what is no message of AMQP. */
 export function readDelivery(frame: Buffer): Delivery | null {
   if (frame.length <= SUBSCRIPTION_AT || frame.readUInt16BE(KEY_AT) !== DELIVER) return null;
   const chunk = CHUNK_AT[frame.readUInt16BE(VERSION_AT)];
@@ -75,7 +84,7 @@ function readMessage(frame: Buffer, start: number, end: number, offset: bigint):
   }
   if (reader.at !== end) throw new Error('stream: a message is longer than its entry');
   return {
-    content: content.length < COPIED ? Buffer.from(content) : content,
+    content,
     offset,
     messageProperties: {
       messageId: properties[MESSAGE_ID],
@@ -152,7 +161,11 @@ class FrameReader implements ByteReader {
 }
 
 /** Whole frames, one after the other: deliveries to `deliver`, all others to the client, as many together as follow each other. */
-export function sortFrames(whole: Buffer, deliver: (delivery: Delivery) => void, others: (frames: Buffer) => void): void {
+export function sortFrames(
+  whole: Buffer,
+  deliver: (delivery: Delivery) => void,
+  others: (frames: Buffer) => void,
+): void {
   let from = 0;
   let at = 0;
   while (at < whole.length) {

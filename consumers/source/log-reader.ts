@@ -14,7 +14,8 @@ import { aborted, pause, unlessAborted } from '#core/io/abort.ts';
 import { EVENTS_LOG, logStream } from '#topology/names.ts';
 import { fingerprint, type LogMessage, type PartitionListener, type Position } from './contract.ts';
 import { receivedOf } from './received.ts';
-import type { StreamConnection, StreamEndpoint, StreamMessage, Subscribed } from './stream-client.ts';
+import type { StreamMessage } from './delivery.ts';
+import type { StreamConnection, StreamEndpoint, Subscribed } from './stream-client.ts';
 
 export interface LogReaderOptions {
   readonly site: SiteConfig;
@@ -196,6 +197,7 @@ export class LogReader implements AsyncDisposable {
             superStream: EVENTS_LOG,
             update: (active) => this.#update(connection, partition, active),
           },
+          borrows: true,
           chunk: (messages) => this.#chunk(partition, attached, messages),
         });
         attached.subscribed = await unlessAborted(subscribing, signal);
@@ -264,6 +266,7 @@ export class LogReader implements AsyncDisposable {
       stream: logStream(partition),
       offset: Offset.offset(wanted.offset),
       single: null,
+      borrows: false,
       chunk: (messages) => found.resolve(messages),
     });
     const reader = await unlessAborted(subscribing, signal, (late) => late.close());

@@ -1,6 +1,6 @@
 // A message of a stream in the neutral terms of core/batch.ts.
 import type { ReceivedMessage } from '#core/batch.ts';
-import type { StreamMessage } from './stream-client.ts';
+import type { StreamMessage } from './delivery.ts';
 
 export function receivedOf({
   messageProperties,

@@ -5,7 +5,8 @@
 import { Offset } from 'rabbitmq-stream-js-client';
 import type { SiteConfig } from '#core/config/config.ts';
 import { unlessAborted } from '#core/io/abort.ts';
-import { StreamConnection, type StreamMessage } from './stream-client.ts';
+import type { StreamMessage } from './delivery.ts';
+import { StreamConnection } from './stream-client.ts';
 
 export interface OperatorAccess {
   readonly site: SiteConfig;
@@ -71,6 +72,7 @@ export class SiteStreams implements AsyncDisposable {
         stream,
         offset: from === 'first' ? Offset.first() : Offset.offset(from),
         single: null,
+        borrows: false,
         chunk: (messages) => {
           arrived.push(messages);
           wake();
@@ -100,7 +102,13 @@ export class SiteStreams implements AsyncDisposable {
   /** The first chunk that a reader attached there is given. */
   async #peek(stream: string, offset: Offset): Promise<readonly StreamMessage[]> {
     const first = Promise.withResolvers<readonly StreamMessage[]>();
-    const subscribed = await this.#connection.subscribe({ stream, offset, single: null, chunk: first.resolve });
+    const subscribed = await this.#connection.subscribe({
+      stream,
+      offset,
+      single: null,
+      borrows: false,
+      chunk: first.resolve,
+    });
     try {
       subscribed.credit(1);
       return await this.#soon(first.promise);

@@ -18,20 +18,8 @@ import type { Offset } from 'rabbitmq-stream-js-client';
 import type { SiteTls } from '#core/config/config.ts';
 import { clientTls } from '#core/io/tls.ts';
 import { readAmqpPairs, type ByteReader } from './amqp-value.ts';
-import { sortFrames } from './delivery.ts';
+import { sortFrames, type StreamMessage } from './delivery.ts';
 import { FrameJoiner } from './frame-joiner.ts';
-
-export interface StreamMessage {
-  readonly content: Buffer;
-  readonly offset: bigint;
-  readonly messageProperties: {
-    readonly messageId?: unknown;
-    readonly contentType?: unknown;
-    readonly contentEncoding?: unknown;
-  };
-  readonly applicationProperties: Readonly<Record<string, unknown>>;
-  readonly messageAnnotations: Readonly<Record<string, unknown>>;
-}
 
 export interface StreamEndpoint {
   readonly host: string;
@@ -53,6 +41,8 @@ export interface Subscription {
     /** `active` false: another instance takes over; the answer is ignored then. */
     readonly update: (active: boolean) => Promise<Offset>;
   } | null;
+  /** Contents are read within `chunk`, and their memory is used again. Else each message has its own. */
+  readonly borrows: boolean;
   /** Messages of one chunk, in order. Called synchronously in the socket's data handler. */
   readonly chunk: (messages: readonly StreamMessage[]) => void;
 }
@@ -108,6 +98,8 @@ const { CreditRequest } = inside('requests/credit_request.js') as {
 };
 // The constructor is private in the types; `connect` would start before the mends of the instance.
 const { Client: ClientClass } = inside('client.js') as { Client: new (logger: object, params: object) => unknown };
+
+const own = (message: StreamMessage): StreamMessage => ({ ...message, content: Buffer.from(message.content) });
 
 /** Not in time; what was waited for may still come. */
 class Late extends Error {}
@@ -275,7 +267,8 @@ export class StreamConnection implements AsyncDisposable {
     const connection = this.#client.getConsumers().find((entry) => entry.consumer === consumer)?.connection;
     if (connection === undefined) throw new Error(`the stream ${stream} was closed while it was subscribed to`);
     const chunks = this.#deliveries(connection);
-    chunks.set(consumer.consumerId, subscription.chunk);
+    const { chunk, borrows } = subscription;
+    chunks.set(consumer.consumerId, borrows ? chunk : (messages) => chunk(messages.map(own)));
     if (consumer.consumerId >= LAST_SUBSCRIPTION) this.#end('subscription ids are used up: a new connection is needed');
     let open = true;
     return {

@@ -44,7 +44,12 @@ const tls = {
 
 const logSink = {
   ...common,
-  memory: size('Bytes of events that one process holds before they are written, compressed for the most part.', '32MiB', '1MiB', '4GiB'),
+  memory: size(
+    'Bytes of events that one process holds before they are written, compressed for the most part.',
+    '32MiB',
+    '1MiB',
+    '4GiB',
+  ),
   rotate: object(
     'When an object is finished: whichever comes first.',
     {

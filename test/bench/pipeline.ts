@@ -262,6 +262,7 @@ async function consume({ config, messages }: Order): Promise<void> {
       stream: logStream(partition),
       offset: Offset.next(),
       single: null,
+      borrows: true,
       chunk: (chunk) => {
         for (const { content } of chunk) bytes += content.length;
         subscribed.credit(1);

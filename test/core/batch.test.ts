@@ -93,7 +93,10 @@ describe('a batch on the wire', () => {
         (given, encoding, bare, partition) => {
           const batch = make(given, { partition: partition % 64 });
           const { appId, routingKey, ...message } = received(encodeBatch(batch, encoding));
-          expect(decodeBatch(bare ? message : { ...message, appId, routingKey })).toEqual({ ...batch, hours: expect.any(Array) as unknown });
+          expect(decodeBatch(bare ? message : { ...message, appId, routingKey })).toEqual({
+            ...batch,
+            hours: expect.any(Array) as unknown,
+          });
         },
       ),
       { numRuns: 60 },

@@ -50,7 +50,10 @@ describe('the heads of a batch’s lines', () => {
       moment.map((time) => iso(time).replace(/\.\d{3}/, '')),
       fc.constantFrom('2026-11-23T14:65:33.123Z', '2026-11-23T14:05:61.123Z', '2026-11-23T14:05:3x.123Z', 'x', ''),
     );
-    const received = fc.oneof({ weight: 9, arbitrary: fc.constantFrom(0, 1_000, HOUR).map((ms) => iso(AT + ms)) }, text);
+    const received = fc.oneof(
+      { weight: 9, arbitrary: fc.constantFrom(0, 1_000, HOUR).map((ms) => iso(AT + ms)) },
+      text,
+    );
     const line = fc.record({
       type: fc.oneof({ weight: 30, arbitrary: fc.constant('a.b') }, fc.constantFrom('a.c', 'a.bb', 'a')),
       received,

@@ -103,7 +103,12 @@ test('the invariants hold for any answers', () => {
         if (end !== 'neutral') count++;
         expect(after).toBeLessThanOrEqual(concurrency.most);
         expect(after).toBeGreaterThanOrEqual(Math.min(1, concurrency.most));
-        expect([before, before + 1, Math.min(2 * before, concurrency.most), Math.max(Math.min(1, before), Math.floor(before * 0.9))]).toContain(after);
+        expect([
+          before,
+          before + 1,
+          Math.min(2 * before, concurrency.most),
+          Math.max(Math.min(1, before), Math.floor(before * 0.9)),
+        ]).toContain(after);
         if (end === 'neutral') expect(after).toBe(before);
         if (after > before) expect([overloaded, reached]).toEqual([false, true]);
         if (after < before) expect(overloaded || reached).toBe(true);

@@ -134,7 +134,11 @@ describe('progress', () => {
   });
 
   test('is told with a share, a rate and what is left', () => {
-    const progress = { asked, partitions: [{ partition: 0, first: 1n, next: 51n, end: 200n, mark: 'i:7' }], events: 1_000 };
+    const progress = {
+      asked,
+      partitions: [{ partition: 0, first: 1n, next: 51n, end: 200n, mark: 'i:7' }],
+      events: 1_000,
+    };
     const since = { read: 0, events: 0, ms: 10_000 };
     expect(progressLine(progress, since, false)).toBe(
       's: 25 % of 200 messages read, 1000 events published, 100 a second, about 30 s left\n',

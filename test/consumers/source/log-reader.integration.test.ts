@@ -209,6 +209,7 @@ describe('the stream client, mended', () => {
       stream: logStream(0),
       offset: Offset.first(),
       single: null,
+      borrows: false,
       chunk: (chunk) => void (messages += chunk.length),
     });
     expect(messages).toBe(0);
@@ -228,7 +229,7 @@ async function connectFor(deadline: number): Promise<{ client: StreamConnection;
 }
 
 describe('a connection that is of no more use', () => {
-  const plain = { stream: logStream(0), offset: Offset.first(), single: null, chunk: () => {} };
+  const plain = { stream: logStream(0), offset: Offset.first(), single: null, borrows: false, chunk: () => {} };
 
   test('ends where a subscription is late: what came of it would hold the partition, and nobody would read it', async () => {
     const { client, why } = await connectFor(2_000);

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { encodeBatch } from '#core/batch.ts';
 import type { LogMessage, PartitionListener, Position } from '../../../consumers/source/contract.ts';
 import { LogReader, type Connected, type ReaderEvent } from '../../../consumers/source/log-reader.ts';
-import type { StreamMessage, Subscription } from '../../../consumers/source/stream-client.ts';
+import type { StreamMessage } from '../../../consumers/source/delivery.ts';
+import type { Subscription } from '../../../consumers/source/stream-client.ts';
 import { identityAt, makeMessage } from '../drain/batches.ts';
 
 const identity = identityAt(Date.now());
