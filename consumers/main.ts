@@ -9,7 +9,9 @@ import { openSinkStore } from './stores.ts';
 
 /** Runs until the signal; 0, or 78 where the configuration or the target cannot do it. */
 export async function runConsumer(config: Config, name: string, signal: AbortSignal): Promise<number> {
+  // What a sink holds lives for seconds; room for more garbage than that is memory that a host could use (docs/decisions.md).
   setFlagsFromString('--semi-space-growth-factor=1');
+  setFlagsFromString('--heap-growing-percent=30');
   const telemetry = createTelemetry(`consumer-${name}`);
   const sink = config.sinks.find((candidate) => candidate.name === name);
   if (sink === undefined) {

@@ -46,7 +46,7 @@ const logSink = {
   ...common,
   memory: size(
     'Bytes of events that one process holds before they are written, compressed for the most part.',
-    '32MiB',
+    '24MiB',
     '1MiB',
     '4GiB',
   ),

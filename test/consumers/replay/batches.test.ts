@@ -126,7 +126,8 @@ describe('progress', () => {
       '',
       '[]',
       'null',
-      good.replace('"version": 1', '"version": 2'),
+      good.replace('"version": 2', '"version": 1'),
+      good.replace('"i:7"', '7'),
       good.replace('"7"', '"-7"'),
       good.replace('"7"', '"4"'),
     ])

@@ -52,7 +52,7 @@ describe('a valid configuration', () => {
         match: ['**'],
         mapping: null,
         admin: '127.0.0.1:9882',
-        memory: 32 * 2 ** 20,
+        memory: 24 * 2 ** 20,
         rotate: { size: 64 * 2 ** 20, count: 1_000_000, age: 300_000 },
         bucket: 'events',
         prefix: '',
