@@ -48,6 +48,7 @@ test('a consumer reads a stream by TLS', async () => {
     stream: 'events.log-0',
     offset: Offset.first(),
     single: null,
+    borrows: false,
     chunk: (chunk) => void (messages += chunk.length),
   });
   subscribed.credit(10);
