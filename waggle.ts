@@ -46,6 +46,12 @@ interface Subcommand {
 
 const json = new Option('--json', 'print JSON');
 const rate = new Option('--rate <events>', 'so many events a second at most').default('5000');
+const level = new Option('--level <level>', 'where an event must be before the agent answers').choices([
+  'memory',
+  'disk',
+  'site',
+]);
+const textOf = (option: string | boolean | undefined): string | null => (typeof option === 'string' ? option : null);
 const yes = new Option('--yes', 'do it; without, only what would be done is printed');
 
 const subcommands: readonly Subcommand[] = [
@@ -241,11 +247,25 @@ const subcommands: readonly Subcommand[] = [
     name: 'send',
     about: 'send one event to the agent of this host',
     args: [new Argument('[json]', 'its data; standard input unless given')],
-    options: [new Option('--type <type>', 'its type, such as checkin.created').makeOptionMandatory()],
+    options: [new Option('--type <type>', 'its type, such as checkin.created').makeOptionMandatory(), level],
     run: async ({ file, args: [data], options }) => {
       const config = loadConfig(file, needsOfSend);
       const { sendEvent } = await import('./ingest/send.ts');
-      return sendEvent(config.agent.inputs.http?.listen ?? null, String(options['type']), data ?? null, print);
+      const listen = config.agent.inputs.http?.listen ?? null;
+      return sendEvent(listen, String(options['type']), textOf(options['level']), data ?? null, print);
+    },
+  },
+  {
+    name: 'pipe',
+    about: 'send each line of standard input to the agent of this host: some-app | waggle pipe --type app.log',
+    options: [
+      new Option('--type <type>', 'type of the events, such as app.log').makeOptionMandatory(),
+      level,
+      new Option('--wait <duration>', 'once the input has ended: how long the agent is tried').default('30s'),
+    ],
+    run: async ({ file, options }) => {
+      const { pipeCommand } = await import('./ingest/pipe-command.ts');
+      return orWrongUse(await pipeCommand(loadConfig(file, needsOfSend), options, output.tell));
     },
   },
 ];
