@@ -98,7 +98,7 @@ export class EventWriter {
     this.#lines.cancel();
   }
 
-  /** One for each type, in the order in which the types first appear; events of a type keep their order. They are copies. */
+  /** One for each type, in the order in which the types first appear; events of a type keep their order. They are the caller’s own. */
   groups(): EventGroup[] {
     return this.#lines.groups();
   }
@@ -163,13 +163,18 @@ class Lines {
     return true;
   }
 
-  /** Copies, so that the scratch buffer is free again. */
+  /** The caller's own: what is written next does not touch them. */
   groups(): EventGroup[] {
     const { bytes, length } = this.out;
     const [first] = this.#types;
     if (first === undefined) return [];
-    if (this.#types.length === 1)
-      return [{ type: first, count: this.count, payload: Buffer.from(bytes.subarray(0, length)) }];
+    if (this.#types.length === 1) {
+      const payload = bytes.subarray(0, length);
+      // Given away where little of it is empty, else copied.
+      if (length < bytes.length / 2) return [{ type: first, count: this.count, payload: Buffer.from(payload) }];
+      this.out = new ByteWriter(bytes.length);
+      return [{ type: first, count: this.count, payload }];
+    }
     const byType = new Map<string, { count: number; parts: Buffer[] }>();
     let start = 0;
     for (const [run, type] of this.#types.entries()) {

@@ -63,7 +63,7 @@ describe('secrets', () => {
 test('ports are on the loopback alone, and each once', () => {
   const ports = all.flatMap(([, service]) => service.ports ?? []);
   expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
-  const published = ports.map((port) => port.split(':')[1]);
+  const published = ports.map((port) => `${port.split(':')[1]}${port.endsWith('/udp') ? '/udp' : ''}`);
   expect(new Set(published).size).toBe(published.length);
 });
 

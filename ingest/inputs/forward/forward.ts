@@ -39,6 +39,7 @@ export async function createForwardInput(options: ForwardInputOptions): Promise<
     random,
     budget: new ByteBudget(Math.max(BUDGET, 2 * maxChunk)),
     patience: limits.patience,
+    spares: [],
     unread: 0,
   };
   await using opened = new AsyncDisposableStack();

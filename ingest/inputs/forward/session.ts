@@ -27,6 +27,8 @@ export interface Shared {
   readonly budget: ByteBudget;
   /** Milliseconds for a message, and for the handshake, to arrive. */
   readonly patience: number;
+  /** Rooms that messages had, for the next ones: a room for each message would keep the collector busy. */
+  readonly spares: Buffer[];
   /** Answers that clients did not read. */
   unread: number;
 }
@@ -42,6 +44,9 @@ interface Batch {
 
 /** Tag and option of a message, beside its entries. */
 const ENVELOPE = 64 * 1024;
+/** Room of a message of more than a quarter of that. */
+const SPARE_BYTES = 256 * 1024;
+const SPARES = 8;
 const FLUSH_BYTES = 1024 * 1024;
 /** Bytes of lines that wait for the disk, for each connection; beyond, nothing more is read. */
 const PENDING_BYTES = 4 * 1024 * 1024;
@@ -265,14 +270,16 @@ export class ForwardSession implements Session {
     const { budget, observe } = this.#shared;
     const length = this.#length + end - start;
     if (length > this.#held.length) {
-      const room = Math.max(length, Math.min(2 * length, this.#walk.needed));
+      const wanted = Math.max(length, Math.min(2 * length, this.#walk.needed));
+      const room = wanted > SPARE_BYTES / 4 && wanted < SPARE_BYTES ? SPARE_BYTES : wanted;
       if (!budget.take(room - this.#held.length, this.#held.length)) {
         observe.refused('full');
         this.#drop();
         this.#link.hangUp('no-room');
         return false;
       }
-      const grown = Buffer.allocUnsafeSlow(room);
+      const spare = room === SPARE_BYTES ? this.#shared.spares.pop() : undefined;
+      const grown = spare ?? Buffer.allocUnsafeSlow(room);
       this.#held.copy(grown, 0, 0, this.#length);
       this.#held = grown;
     }
@@ -282,7 +289,9 @@ export class ForwardSession implements Session {
   }
 
   #drop(): void {
-    this.#shared.budget.release(this.#held.length);
+    const { budget, spares } = this.#shared;
+    budget.release(this.#held.length);
+    if (this.#held.length === SPARE_BYTES && spares.length < SPARES) spares.push(this.#held);
     this.#held = NONE;
     this.#length = 0;
   }
