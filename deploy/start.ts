@@ -7,15 +7,21 @@ import { needsOfConsumer } from '#core/config/needs.ts';
 import { isQueueSink } from '#core/config/sink-config.ts';
 import { loadConfig } from '#core/io/config-file.ts';
 import { readComposition, up, type Composition } from './compose.ts';
+import { beeSample, DEMO_KEY, sendThroughBee } from './bee-sample.ts';
 import { followSite, SAMPLES_PER_AGENT, sendSamples, type SiteCount } from './samples.ts';
 import { elasticsearchCount, logSinkCount, splunkCount, type SinkCount } from './sink-counts.ts';
 
 /** Its user may read the log streams, and its environment is taken over for that. */
 const READER = { sink: 's3', service: 'consumer-s3' };
 /** By site: the broker that the host reaches, and the agent. */
-const SITES: readonly { readonly site: string; readonly broker: string; readonly agent: string }[] = [
-  { site: 'chicago', broker: 'chicago-1', agent: 'agent-chicago' },
-  { site: 'us-east-1', broker: 'us-east-1', agent: 'agent-us-east' },
+const SITES: readonly {
+  readonly site: string;
+  readonly broker: string;
+  readonly agent: string;
+  readonly bee: string;
+}[] = [
+  { site: 'chicago', broker: 'chicago-1', agent: 'agent-chicago', bee: 'bee-chicago' },
+  { site: 'us-east-1', broker: 'us-east-1', agent: 'agent-us-east', bee: 'bee-us-east' },
 ];
 const EXPECTED = SITES.length * SAMPLES_PER_AGENT;
 /** Beside the age at which log sinks write. */
@@ -60,12 +66,15 @@ async function showSamples(composition: Composition, config: Config): Promise<vo
     say(`${SAMPLES_PER_AGENT} sample events accepted by ${agent}, marked "sample":"${mark}"`);
   }
 
+  const throughBee = await Promise.all(SITES.map(({ bee }) => sendThroughBee(composition, bee)));
+
   await arrivals(sites, sinks, patienceOf(config));
 
   console.log('\nWhere the sample events are');
   for (const [site, { arrived, federated }] of sites)
     tell(site, `in its log streams: ${arrived - federated} published there, ${federated} by federation`);
   for (const { name, where } of sinks) tell(name, where);
+  for (const text of throughBee) console.log(`  ${'Bee'.padEnd(14)}${text}`);
 }
 
 const patienceOf = ({ sinks }: Config): number =>
@@ -153,6 +162,9 @@ function addresses(composition: Composition): string {
     ...SITES.map(({ site, broker }) =>
       line(composition.address(broker, 15672), `RabbitMQ at ${site}: user monitoring, password ${monitoring}`),
     ),
+    ...SITES.map(({ site, bee }) =>
+      line(composition.address(bee, 9890), `Bee at ${site}: POST /v1/events, and /rules for people`),
+    ),
     ...SITES.flatMap(({ site, agent }) => [
       line(composition.address(agent, 9880), `agent at ${site}: POST /events, POST /events/{type}`),
       line(composition.address(agent, 9881), `  its /status, /metrics, /readyz, /healthz`),
@@ -182,6 +194,8 @@ const tryNext = (composition: Composition): string => {
     '      an event of your own; the answer comes when it is on the disk of the agent',
     `  curl -su 'elastic:${isDefault ? ELASTIC : 'PASSWORD'}' '${elasticsearch}/waggle-*/_search?q=data.user:42&pretty'`,
     '      a second later, it is found in Elasticsearch',
+    `  curl -H 'authorization: Bearer ${DEMO_KEY}' --json '${beeSample}' http://${composition.address('bee-chicago', 9890)}/v1/events`,
+    '      as a phone sends it, through Bee; change it and see what Bee says',
     '  docker compose exec consumer-s3 node waggle.ts consumer s3 --list',
     '      what is in S3: each committed object, and its number of events (consumer-hdfs: the same of HDFS)',
   ].join('\n');

@@ -133,7 +133,8 @@ describe('configuration', () => {
   });
 
   test.each([
-    [['agent'], ['users.agent.password', 'agent.site']],
+    [['agent'], ['users.agent.password', 'agent.site', 'bee.token']],
+    [['bee'], ['agent.site', 'bee.token', 'bee.hash_key', 'bee.keys.demo.hashes[0]']],
     [
       ['consumer', 's3'],
       ['users.s3.password', 'sinks.s3.credentials.access_key_id', 'sinks.s3.credentials.secret_access_key'],

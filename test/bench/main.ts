@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sweep } from '../docker.ts';
 import { benchAgent } from './agent.ts';
+import { benchBeeHttp } from './bee-http.ts';
 import { type DrainFigure, benchDrain } from './drain.ts';
 import { amount, type Figure, figureOf, type Measured, performancePage, tableHead, tableLines } from './figure.ts';
 import { benchForward } from './forward.ts';
@@ -74,6 +75,12 @@ const benchmarks: readonly Benchmark[] = [
     about:
       'one CloudEvent of 330 bytes a datagram, level memory: the highest of a series of rates, each 15% above the last, of which nothing is lost, against a bare dgram socket that counts. Sender and receiver are processes of their own; the receive buffer is the same.',
     run: async (quick) => [await benchUdp(quick ? 0.3 : 1, quick ? 1 : 3)],
+  },
+  {
+    name: 'bee-http',
+    about:
+      'batches of 50 events of 12 fields and 330 bytes, each with an id, over 8 connections to Bee, with an agent behind it that only answers, against a loop of JSON.parse, ajv.validate and JSON.stringify over the same events. Load and agent share a process. Half load: requests at a steady half of the rate just measured, the time from when each was due.',
+    run: (quick) => benchBeeHttp(quick ? 1 : 3, quick ? 1 : PAIRS),
   },
   {
     name: 'spool',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { load, YAML11_SCHEMA } from 'js-yaml';
 import { describe, expect, test } from 'vitest';
 import { checkConfig } from '#core/config/check.ts';
-import { needsOfAgent, needsOfConsumer, needsOfTopology, type Needs } from '#core/config/needs.ts';
+import { needsOfAgent, needsOfBee, needsOfConsumer, needsOfTopology, type Needs } from '#core/config/needs.ts';
 
 interface Service {
   readonly image: string;
@@ -34,6 +34,7 @@ const ours = all.flatMap(([name, { command = [], environment = {} }]) =>
 
 function needsOf([what = '', sink = '']: readonly string[]): Needs {
   if (what === 'agent') return needsOfAgent;
+  if (what === 'bee') return needsOfBee;
   return what === 'consumer' ? needsOfConsumer(sink) : needsOfTopology;
 }
 
