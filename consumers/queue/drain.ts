@@ -212,9 +212,11 @@ export class QueueDrain<Body, Receipt> implements AsyncDisposable {
     }
   }
 
-  /** Requests that are sent, or wait to be sent again, hold their events twice, as they came and encoded: those too are bounded. */
+  /** Requests without an outcome, or to be sent again, hold their events twice, as they came and encoded: those too are bounded. */
   get #crowded(): boolean {
-    return this.#connections.bytes + this.#resends.bytes > this.#options.config.memory / 2;
+    const { bytes } = this.#resends;
+    const { memory } = this.#options.config;
+    return bytes > memory / 2 || bytes + this.#connections.bytes > memory;
   }
 
   /** Whether a request that is not full goes now. */

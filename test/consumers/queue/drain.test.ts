@@ -81,6 +81,23 @@ test('a request is sent again after a growing pause, never before the time that 
   expect(loop.acked).toHaveLength(1);
 });
 
+test('while a target takes nothing, no more is encoded than half of the memory, and a request for each connection', async () => {
+  const batch = { size: 65_536, count: 1_000, age: 10 };
+  await using loop = await started(new Simulated({ memory: 1_048_576, batch }), 2);
+  let answer = retry(null);
+  loop.script = async () => answer;
+  const batches = Array.from({ length: 4 }, () => batchOf(100, 'a.b', 2_000));
+  loop.publish(...batches);
+  await loop.pass(2_000);
+  const encoded = new Set(loop.sent.flatMap(({ ids }) => ids)).size;
+  const bytes = batches.reduce((sum, { message: { body } }) => sum + body.length, 0);
+  expect((encoded / 400) * bytes).toBeGreaterThan(400_000);
+  expect((encoded / 400) * bytes).toBeLessThan(524_288 + 3 * 65_536);
+  answer = DONE;
+  await loop.pass(20_000);
+  expect(loop.acked).toHaveLength(4);
+});
+
 test('of a request that the target took in part, only what it did not take is sent again, and what it refused is dead', async () => {
   await using loop = await started(new Simulated());
   const message = batchOf(10);
