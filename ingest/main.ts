@@ -11,6 +11,7 @@ import { createLedger, imbalance } from './ledger.ts';
 import { openLetters, shareSpool } from './letters.ts';
 import { createRoutes, routeNames, type Routes } from './routes.ts';
 import type { SpoolStats } from './spool/contract.ts';
+import { crashDisk } from './spool/crash-disk.ts';
 import { nodeDisk, systemClock } from './spool/node-disk.ts';
 import { openSpool } from './spool/spool.ts';
 import { spoolObserver } from './spool-events.ts';
@@ -66,7 +67,7 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
       partitions: log.partitions,
       behind: agent.route.behind,
       routes: routeNames(config),
-      disk: nodeDisk,
+      disk: crashDisk(nodeDisk, process.env['WAGGLE_CRASH_AT'], die),
       clock: systemClock,
       random: randomFillSync,
       observe: spoolObserver(telemetry),
@@ -176,6 +177,12 @@ function status(config: Config, inputs: StartedInputs, stats: SpoolStats, routes
     ledger: stats.routes.map((route) => ({ ...route, imbalance: imbalance(route) })),
     spool: { ...stats, routes: undefined },
   };
+}
+
+/** As a kill from outside: nothing of this process runs after it. */
+function die(): never {
+  process.kill(process.pid, 'SIGKILL');
+  for (;;);
 }
 
 function onAbort(signal: AbortSignal, then: () => void): void {

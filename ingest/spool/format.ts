@@ -14,6 +14,7 @@
 import { crc32 } from 'node:zlib';
 
 export const FORMAT_VERSION = 2;
+export const SEGMENT_SUFFIX = '.seg';
 export const SEGMENT_HEADER = 64;
 export const RECORD_HEADER = 30;
 const MAX_TYPE = 200;
@@ -75,7 +76,7 @@ export const newRecordView = (): RecordView => ({
 });
 
 export function encodeName(name: SegmentName): string {
-  return `${name.identity}.p${name.partition}.${String(name.index).padStart(6, '0')}.e${String(name.first).padStart(16, '0')}.seg`;
+  return `${name.identity}.p${name.partition}.${String(name.index).padStart(6, '0')}.e${String(name.first).padStart(16, '0')}${SEGMENT_SUFFIX}`;
 }
 
 /** Null for the name of something else. */
