@@ -47,6 +47,19 @@ export function compileMapping(config: MappingConfig): LineMapping {
   };
 }
 
+/** The bytes of the value at this pointer; null where there is none, or the line is no JSON object. */
+export function valueAt(line: Buffer, pointer: string): Buffer | null {
+  let level = open(line);
+  const path = pathOf(pointer);
+  for (const [depth, step] of path.entries()) {
+    const member = level?.findLast(({ name }) => name === step);
+    if (member === undefined) return null;
+    if (depth === path.length - 1) return Array.isArray(member.value) ? null : member.value;
+    level = enter(member);
+  }
+  return null;
+}
+
 function pathOf(pointer: string): Path {
   return pointer
     .split('/')

@@ -15,6 +15,7 @@ import { crashDisk } from './spool/crash-disk.ts';
 import { nodeDisk, systemClock } from './spool/node-disk.ts';
 import { openSpool } from './spool/spool.ts';
 import { spoolObserver } from './spool-events.ts';
+import { withTransforms } from './transforms.ts';
 
 const REFRESH = 1_000;
 /** How long requests in flight are given at the end, and of it those that wait for a site. */
@@ -97,13 +98,16 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
   }, REFRESH);
   started.defer(() => clearInterval(refresh));
 
-  const accept = createAccept({
+  const taken = createAccept({
     spool,
     waiters: routes.waiters,
     clock,
     drainRate: () => routes.drainRate,
     segment: agent.spool.segment,
   });
+  const accept = withTransforms(taken, agent, (reason, events) =>
+    telemetry.metrics.events.inc({ stage: 'accept', route: '', reason }, events),
+  );
   const inputs = started.use(
     await startInputs(agent, { accept, letters, notes: () => spool.notes() }, telemetry, CLOSE_INPUTS),
   );

@@ -34,6 +34,8 @@ export function configFor(sites: readonly SiteConfig[], parts: ConfigParts = {})
       spool: { path: '', max: 1024 ** 3, keep: 0, segment: 64 * 1024 ** 2 },
       inputs: noInputs,
       types: [],
+      transforms: [],
+      levels: [],
       route: {
         mode: 'balance',
         prefer: first,

@@ -3,7 +3,7 @@
 
 import type { BeeConfig } from './bee-config.ts';
 import type { InputsConfig } from './input-config.ts';
-import type { SinkConfig } from './sink-config.ts';
+import type { MappingConfig, SinkConfig } from './sink-config.ts';
 
 /** Where an accepted event must be before the sender is answered. `memory`: written to the spool, synced within 100 ms. `disk`: fdatasync. `site`: a site confirmed. */
 export type Level = 'memory' | 'disk' | 'site';
@@ -67,7 +67,20 @@ export interface AgentConfig {
   readonly inputs: InputsConfig;
   /** The first match gives the event's type. */
   readonly types: readonly { readonly match: string; readonly type: string }[];
+  /** All that match are applied, in this order, before events get their numbers. */
+  readonly transforms: readonly TransformConfig[];
+  /** The first match is the least level for events of the type. */
+  readonly levels: readonly { readonly match: string; readonly level: Level }[];
   readonly route: RouteConfig;
+}
+
+export interface TransformConfig {
+  readonly match: string;
+  /** JSON pointer to the values one of which must stand there; the rule is for events that have all of them. */
+  readonly where: Readonly<Record<string, readonly unknown[]>>;
+  /** Share of these events that are kept, 0 to 1. */
+  readonly keep: number;
+  readonly mapping: MappingConfig;
 }
 
 export interface SpoolConfig {

@@ -53,6 +53,15 @@ export interface AgentFile {
   readonly spool: { readonly path: string; readonly max: string; readonly keep: string; readonly segment: string };
   readonly inputs: InputsFile;
   readonly types: readonly { readonly match: string; readonly type: string }[];
+  readonly transforms: readonly {
+    readonly match: string;
+    readonly where?: Readonly<Record<string, unknown>>;
+    readonly keep?: number;
+    readonly drop?: readonly string[];
+    readonly rename?: Readonly<Record<string, string>>;
+    readonly set?: Readonly<Record<string, unknown>>;
+  }[];
+  readonly levels: readonly { readonly match: string; readonly level: Level }[];
   readonly route: {
     readonly mode: 'balance' | 'failover' | 'mirror';
     readonly prefer?: string;

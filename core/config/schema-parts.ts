@@ -62,3 +62,19 @@ export const byName = (description: string, value: JsonSchema, minProperties: nu
   additionalProperties: value,
   minProperties,
 });
+
+/** Changes of an event's data (core/mapping.ts). */
+export const mappingFields: Readonly<Record<string, JsonSchema>> = {
+  drop: list(text('data-pointer', 'A path.'), 'What is left out.'),
+  rename: {
+    type: 'object',
+    description: 'From path to path; what stands there is replaced.',
+    propertyNames: { format: 'data-pointer' },
+    additionalProperties: text('data-pointer', 'The new path.'),
+  },
+  set: {
+    type: 'object',
+    description: 'Path to a value.',
+    propertyNames: { format: 'data-pointer' },
+  },
+};

@@ -4,6 +4,7 @@ import { inputsSchema } from './input-schema.ts';
 import { beeSchema } from './bee-schema.ts';
 import { byName, duration, list, object, oneOf, secret, size, text, whole, type JsonSchema } from './schema-parts.ts';
 import { sinkSchema } from './sink-schema.ts';
+import { levelsSchema, transformsSchema } from './transform-schema.ts';
 import { textKinds } from './texts.ts';
 
 /** The users that waggle itself knows; each sink has one of its own beside them. */
@@ -81,6 +82,8 @@ const agent = object(
       minItems: 0,
       default: [],
     },
+    transforms: transformsSchema,
+    levels: levelsSchema,
     route: object(
       'To which site events go.',
       {

@@ -55,6 +55,13 @@ function shapeAgent(host: string, agent: AgentFile): AgentConfig {
     spool: { path: spool.path, max: bytes(spool.max), keep: bytes(spool.keep), segment: bytes(spool.segment) },
     inputs: shapeInputs(agent.inputs),
     types: agent.types.map(({ match, type }) => ({ match, type })),
+    transforms: agent.transforms.map(({ match, where = {}, keep = 1, drop = [], rename = {}, set = {} }) => ({
+      match,
+      where: Object.fromEntries(Object.entries(where).map(([path, value]) => [path, [value].flat()])),
+      keep,
+      mapping: { drop, rename, set },
+    })),
+    levels: agent.levels.map(({ match, level }) => ({ match, level })),
     route: {
       mode: route.mode,
       prefer: route.prefer ?? site,

@@ -1,5 +1,16 @@
 // The schema of sinks: every kind with its fields and defaults.
-import { byName, duration, list, object, secret, size, text, whole, type JsonSchema } from './schema-parts.ts';
+import {
+  byName,
+  duration,
+  list,
+  mappingFields,
+  object,
+  secret,
+  size,
+  text,
+  whole,
+  type JsonSchema,
+} from './schema-parts.ts';
 
 const pointer = (description: string): JsonSchema => text('pointer', description);
 const pick = (description: string, more: JsonSchema = {}): JsonSchema =>
@@ -18,20 +29,7 @@ const common = {
   match: list(text('type-pattern', 'Pattern of types.'), 'Types that it takes; waggle.** only where named.', {
     default: ['**'],
   }),
-  mapping: object('Changes of the data, in this order. Paths are JSON pointers that begin with /data/.', {
-    drop: list(text('data-pointer', 'A path.'), 'What is left out.'),
-    rename: {
-      type: 'object',
-      description: 'From path to path; what stands there is replaced.',
-      propertyNames: { format: 'data-pointer' },
-      additionalProperties: text('data-pointer', 'The new path.'),
-    },
-    set: {
-      type: 'object',
-      description: 'Path to a value.',
-      propertyNames: { format: 'data-pointer' },
-    },
-  }),
+  mapping: object('Changes of the data, in this order. Paths are JSON pointers that begin with /data/.', mappingFields),
   admin: text('address', 'Where /healthz /readyz /metrics /status listen.', { default: '127.0.0.1:9882' }),
 };
 

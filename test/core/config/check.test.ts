@@ -35,6 +35,8 @@ describe('a valid configuration', () => {
         http: { listen: '127.0.0.1:9880', level: 'disk', maxBody: 8 * 2 ** 20, maxEvent: 2 ** 20 },
       },
       types: [],
+      transforms: [],
+      levels: [],
       route: {
         mode: 'balance',
         prefer: 'chicago',

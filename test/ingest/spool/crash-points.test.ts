@@ -75,10 +75,11 @@ it.each(crashSteps)('killed at %s, twice in a row', { timeout: 20_000 }, async (
   }
 });
 
+const die = (): never => {
+  throw new Error('died');
+};
+
 it('a step that is none is refused with those there are', () => {
-  const die = (): never => {
-    throw new Error('died');
-  };
   expect(() => crashDisk(nodeDisk, 'segment.nowhere', die)).toThrow(/no such step; the steps are segment\.create, /);
   expect(crashDisk(nodeDisk, undefined, die)).toBe(nodeDisk);
 });
