@@ -32,8 +32,11 @@ agent:
   inputs: { http: { listen: "${listen}:0" } }
 `;
 
+const npm = (args: readonly string[], cwd: string): string => execFileSync('npm', args, { cwd, encoding: 'utf8' });
+const inside = (...args: string[]): string =>
+  execFileSync('docker', ['run', '--rm', '--network', 'none', ...args], { encoding: 'utf8' });
+
 beforeAll(() => {
-  const npm = (args: readonly string[], cwd: string): string => execFileSync('npm', args, { cwd, encoding: 'utf8' });
   execFileSync(process.execPath, ['deploy/dist.ts'], { cwd: root });
   const tarball = npm(['pack', './dist', '--silent', '--pack-destination', empty], root).trim();
   mkdirSync(installed, { recursive: true });
@@ -111,8 +114,6 @@ test('the image runs it as a user that is not root', { timeout: 120_000 }, () =>
     ['buildx', 'build', '--load', '--build-context', stage, '--file', dockerfile, '--tag', IMAGE, root],
     { stdio: 'pipe' },
   );
-  const inside = (...args: string[]): string =>
-    execFileSync('docker', ['run', '--rm', '--network', 'none', ...args], { encoding: 'utf8' });
   expect(inside('--entrypoint', 'id', IMAGE, '-u').trim()).toBe('1000');
   expect(inside(IMAGE, '--help')).toContain('Exit codes');
 });
