@@ -29,8 +29,8 @@ export function ruleMembers(rule: string | null, version: number | null): string
   return `"rule":${JSON.stringify(rule)},"version":${version}`;
 }
 
-export const acceptedMembers = (id: string, ruled: string): string =>
-  `"verdict":"accepted","id":${JSON.stringify(id)},${ruled}`;
+/** `id`: as JSON, like the rest. */
+export const acceptedMembers = (id: string, ruled: string): string => `"verdict":"accepted","id":${id},${ruled}`;
 
 export interface Reason {
   readonly code: RejectionCode;

@@ -9,7 +9,7 @@ import { scanEvents, type Framing, type Scanned } from '#core/json/scan.ts';
 import type { UuidGenerator } from '#core/uuid.ts';
 import { rejection, rejectionCodes } from '../codes.ts';
 import type { Accepted, Rejected, RuleSet } from '../verdict.ts';
-import type { BeeAgent, Handed } from './agent.ts';
+import type { BeeAgent, Handed, LineError } from './agent.ts';
 import {
   acceptedMembers,
   answerRefused,
@@ -22,7 +22,7 @@ import {
   type Reason,
 } from './answer.ts';
 import type { BeeCounts } from './counts.ts';
-import { eventKey, type FirstVerdicts } from './first-verdicts.ts';
+import type { FirstVerdicts, Told } from './first-verdicts.ts';
 import type { Sender } from './keys.ts';
 import { eventLine, letterLine, type Receiving } from './line.ts';
 import type { Asked } from './request.ts';
@@ -54,8 +54,6 @@ const BLANKS = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
 export class Judging {
   readonly #options: JudgingOptions;
-  /** Events on their way to the agent, by eventKey: whoever sends one of them meanwhile waits for the request that has it. */
-  readonly #pending = new Map<string, Promise<void>>();
 
   constructor(options: JudgingOptions) {
     this.#options = options;
@@ -67,7 +65,7 @@ export class Judging {
     const framing = asked.framing ?? framingOf(body);
     const scanned = scanEvents(body, framing, { depth: DEPTH, events: this.#options.limits.maxEvents });
     if (scanned.kind === 'refused') return answerRefused(scanned, 0);
-    const request = new Request(this.#options, posted, scanned, this.#pending);
+    const request = new Request(this.#options, posted, scanned);
     const broken = request.judge();
     if (broken !== null) return answerVerdicts(request.verdicts, request.tally, asked.level, null, broken);
     return request.handOver();
@@ -85,31 +83,32 @@ class Request {
   readonly #options: JudgingOptions;
   readonly #posted: Posted;
   readonly #scanned: Scanned;
-  readonly #pending: Map<string, Promise<void>>;
   readonly #set: RuleSet;
+  /** Null where the events say it. */
+  readonly #sourceJson: string | null;
   /** By index, members of JSON; those of lines stand under the condition that the agent takes them. */
   readonly verdicts: string[] = [];
   readonly tally = { accepted: 0, rejected: 0, retry: 0 };
   #lines = '';
   #letters = '';
-  /** For each line: its event, its rule, and its key in memory ('' where it has no id). */
+  /** For each line: its event (-1: the agent refused it), and its rule. */
   readonly #lineEvents: number[] = [];
   readonly #lineRules: string[] = [];
-  readonly #lineKeys: string[] = [];
-  /** What is remembered of each rejected event once its letter is safe. */
-  readonly #rejectedKeys: string[] = [];
-  readonly #rejectedTexts: string[] = [];
+  /** What is told again of accepted events, by name of the rule. */
+  readonly #accepted = new Map<string, Told>();
+  readonly #rejected: Told[] = [];
   /** Where the same event is on its way already, here or in another request: to be looked up afterwards. */
-  readonly #waiting: { readonly index: number; readonly key: string; readonly id: string }[] = [];
+  readonly #waiting: { readonly index: number; readonly id: string; readonly told: Told }[] = [];
   #release: () => void = () => {};
   readonly #done = new Promise<void>((resolve) => (this.#release = resolve));
 
-  constructor(options: JudgingOptions, posted: Posted, scanned: Scanned, pending: Map<string, Promise<void>>) {
+  constructor(options: JudgingOptions, posted: Posted, scanned: Scanned) {
     this.#options = options;
     this.#posted = posted;
     this.#scanned = scanned;
-    this.#pending = pending;
     this.#set = options.rules();
+    const { source } = posted.sender;
+    this.#sourceJson = source === null ? null : JSON.stringify(source);
   }
 
   /** Null, or why no event of it is one: then nothing was done. */
@@ -160,7 +159,7 @@ class Request {
       if (this.#letters !== '') {
         const handed = await this.#options.agent.letters(this.#letters, level);
         if (handed.kind === 'unavailable') return this.#unavailable(handed);
-        this.#remember(this.#rejectedKeys, this.#rejectedTexts, 'rejected');
+        for (const told of this.#rejected) told.state = 'told';
       }
       if (this.#lines !== '') {
         const handed = await this.#options.agent.events(this.#lines, level);
@@ -170,7 +169,8 @@ class Request {
         reached = handed.level;
       }
     } finally {
-      for (const key of this.#lineKeys) if (this.#pending.get(key) === this.#done) this.#pending.delete(key);
+      for (const told of this.#accepted.values()) if (told.state === 'pending') told.state = 'void';
+      for (const told of this.#rejected) if (told.state === 'pending') told.state = 'void';
       this.#release();
     }
     await this.#others();
@@ -180,25 +180,36 @@ class Request {
 
   #accept(index: number, verdict: Accepted, source: string): void {
     const { asked, receiving } = this.#posted;
-    const key = verdict.id === null ? '' : eventKey(source, verdict.id);
-    if (key !== '' && this.#repeated(index, key, verdict.id ?? '')) return;
+    if (verdict.id !== null && this.#repeated(index, source, verdict.id)) return;
     const id = verdict.id ?? this.#options.ids.next();
-    const text = acceptedMembers(id, ruleMembers(verdict.rule, verdict.version));
+    const idJson = JSON.stringify(id);
+    const told = this.#toldOf(verdict);
+    const text = acceptedMembers(idJson, told.text);
     this.verdicts[index] = asked.changes ? text + changesMember(verdict.changes) : text;
-    this.#lines += eventLine(verdict, id, source, receiving);
+    this.#lines += eventLine(verdict, idJson, this.#sourceJson ?? JSON.stringify(source), receiving);
     this.#lineEvents.push(index);
     this.#lineRules.push(verdict.rule);
-    this.#lineKeys.push(key);
-    if (key !== '') this.#pending.set(key, this.#done);
+    if (verdict.id !== null) this.#options.remembered.put(source, id, told);
+  }
+
+  #toldOf({ rule, version }: Accepted): Told {
+    let told = this.#accepted.get(rule);
+    if (told === undefined) this.#accepted.set(rule, (told = this.#told('accepted', ruleMembers(rule, version))));
+    return told;
+  }
+
+  #told(kind: Told['kind'], text: string): Told {
+    const { received } = this.#posted.receiving;
+    return { at: received, kind, text, rules: this.#set.fingerprint, state: 'pending', settled: this.#done };
   }
 
   #repeatOrReject(index: number, verdict: Rejected, reason: Reason, bytes: Buffer, source: string): void {
-    const key = verdict.id === null ? '' : eventKey(source, verdict.id);
-    if (key !== '' && this.#repeated(index, key, verdict.id ?? '')) return;
+    if (verdict.id !== null && this.#repeated(index, source, verdict.id)) return;
     this.#reject(index, verdict, reason, bytes, source);
-    if (key === '') return;
-    this.#rejectedKeys.push(key);
-    this.#rejectedTexts.push(this.verdicts[index] ?? '');
+    if (verdict.id === null) return;
+    const told = this.#told('rejected', this.verdicts[index] ?? '');
+    this.#rejected.push(told);
+    this.#options.remembered.put(source, verdict.id, told);
   }
 
   #reject(index: number, verdict: Rejected, reason: Reason, bytes: Buffer, source: string): void {
@@ -209,81 +220,67 @@ class Request {
     this.#options.counts.add(sender.name, verdict.rule, reason.code, 1);
   }
 
-  /** Whether this event had its verdict already, or is about to have it. */
-  #repeated(index: number, key: string, id: string): boolean {
-    if (this.#tellAgain(index, key)) return true;
-    if (!this.#pending.has(key)) return false;
-    this.#waiting.push({ index, key, id });
-    return true;
-  }
-
-  #tellAgain(index: number, key: string): boolean {
-    const told = this.#options.remembered.find(key, this.#posted.receiving.received);
+  /** Whether this event had its verdict already, or is about to have it, here or in another request. */
+  #repeated(index: number, source: string, id: string): boolean {
+    const told = this.#options.remembered.find(source, id, this.#posted.receiving.received);
     if (told === null) return false;
     // Rejected by other rules, or mended by hand meanwhile: judged anew.
     const isStale = told.rules !== this.#set.fingerprint || this.#posted.sender.source === null;
     if (told.kind === 'rejected' && isStale) return false;
-    this.verdicts[index] = told.text;
-    this.tally[told.kind]++;
-    this.#options.counts.add(this.#posted.sender.name, null, 'repeated', 1);
+    if (told.state === 'pending') this.#waiting.push({ index, id, told });
+    else this.#tellAgain(index, id, told);
     return true;
+  }
+
+  #tellAgain(index: number, id: string, { kind, text }: Told): void {
+    this.verdicts[index] = kind === 'accepted' ? acceptedMembers(JSON.stringify(id), text) : text;
+    this.tally[kind]++;
+    this.#options.counts.add(this.#posted.sender.name, null, 'repeated', 1);
   }
 
   #unavailable({ retryAfter }: Extract<Handed, { kind: 'unavailable' }>): Answer {
     return answerRefused(refusal('agent-unavailable'), retryAfter);
   }
 
-  #refusedByAgent({
-    index,
-    code,
-    message,
-    retry,
-  }: {
-    index: number;
-    code: string;
-    message: string;
-    retry: boolean;
-  }): void {
+  #refusedByAgent({ index, code, message, retry }: LineError): void {
     const event = this.#lineEvents[index];
     if (event === undefined) return;
     this.#options.refusedByAgent(code, message);
     this.#lineEvents[index] = -1;
+    const rule = this.#lineRules[index] ?? null;
     const known = rejectionCodes.find((each) => each === code) ?? 'event-too-large';
-    const reason = { code: known, pointer: '', message };
     this.verdicts[event] = retry
       ? retryMembers(refusal('agent-unavailable'), null)
-      : rejectedMembers(reason, null, ruleMembers(this.#lineRules[index] ?? null, null));
+      : rejectedMembers({ code: known, pointer: '', message }, null, ruleMembers(rule, null));
     this.tally[retry ? 'retry' : 'rejected']++;
-    this.#options.counts.add(this.#posted.sender.name, this.#lineRules[index] ?? null, retry ? 'retry' : known, 1);
+    this.#options.counts.add(this.#posted.sender.name, rule, retry ? 'retry' : known, 1);
+    // What the rule has in common is not told of any of them: a repeat is judged, and sent, once more.
+    const told = rule === null ? undefined : this.#accepted.get(rule);
+    if (told !== undefined) told.state = 'void';
   }
 
-  /** What the agent has is accepted, counted and remembered. */
+  /** What the agent has is accepted, counted, and told again. */
   #settle(): void {
-    const keys: string[] = [];
-    const texts: string[] = [];
-    for (const [line, event] of this.#lineEvents.entries()) {
-      if (event < 0) continue;
-      this.tally.accepted++;
-      this.#options.counts.add(this.#posted.sender.name, this.#lineRules[line] ?? null, 'accepted', 1);
-      const key = this.#lineKeys[line] ?? '';
-      if (key === '') continue;
-      keys.push(key);
-      texts.push(this.verdicts[event] ?? '');
+    const events = new Map<string, number>();
+    for (let line = 0; line < this.#lineEvents.length; line++) {
+      const rule = this.#lineRules[line] as string; // one for each line
+      if ((this.#lineEvents[line] as number) >= 0) events.set(rule, (events.get(rule) ?? 0) + 1);
     }
-    this.#remember(keys, texts, 'accepted');
-  }
-
-  #remember(keys: readonly string[], texts: readonly string[], kind: 'accepted' | 'rejected'): void {
-    const { received } = this.#posted.receiving;
-    for (const [i, key] of keys.entries())
-      this.#options.remembered.put(key, { at: received, text: texts[i] ?? '', kind, rules: this.#set.fingerprint });
+    for (const [rule, count] of events) {
+      this.tally.accepted += count;
+      this.#options.counts.add(this.#posted.sender.name, rule, 'accepted', count);
+    }
+    for (const told of this.#accepted.values()) if (told.state === 'pending') told.state = 'told';
   }
 
   /** Own events are settled by now, so two requests never wait for each other. */
   async #others(): Promise<void> {
-    for (const { index, key, id } of this.#waiting) {
-      await this.#pending.get(key);
-      if (this.#tellAgain(index, key)) continue;
+    for (const { index, id, told } of this.#waiting) {
+      await told.settled;
+      if (told.state === 'told') {
+        this.#tellAgain(index, id, told);
+        continue;
+      }
       this.verdicts[index] = retryMembers(refusal('agent-unavailable'), id);
       this.tally.retry++;
     }

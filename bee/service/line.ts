@@ -22,13 +22,13 @@ const CHANGES_LENGTH = 1_000;
 /** What cannot stand in an attribute (CloudEvents 1.0.2, section 3.1, String). */
 const UNFIT = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/gu;
 
-/** With its line feed. */
+/** With its line feed. Id and source as JSON. */
 export function eventLine(verdict: Accepted, id: string, source: string, receiving: Receiving): string {
   const { type, rule, data, changes } = verdict;
   const { time, members } = correctTime(verdict.time, receiving, receiving.tolerance);
   const timed = time === null ? '' : `,"time":${JSON.stringify(time)}`;
   const changed = changes.length === 0 ? '' : `,"changes":${JSON.stringify(changesText(changes))}`;
-  return `{"specversion":"1.0","type":"${type}","id":${JSON.stringify(id)},"source":${JSON.stringify(source)}${timed},"rule":"${rule}","address":"${receiving.address}"${members}${changed},"datacontenttype":"application/json","data":${data}}\n`;
+  return `{"specversion":"1.0","type":"${type}","id":${id},"source":${source}${timed},"rule":"${rule}","address":"${receiving.address}"${members}${changed},"datacontenttype":"application/json","data":${data}}\n`;
 }
 
 /** `trim /data/name; mask /data/card`: the detail is for the sender alone. */
