@@ -10,7 +10,7 @@ import { elasticsearchConfig } from '../consumers/elasticsearch/elasticsearch-co
 import { hdfsSink } from '../consumers/hdfs/hdfs-sink.ts';
 import { mongodbConfig } from '../consumers/mongodb/mongodb-config.ts';
 import { splunkConfig } from '../consumers/splunk/splunk-config.ts';
-import { configFor, type Site, startS3, startTwoSites, until } from '../containers.ts';
+import { configFor, type Site, startS3, startTwoSites } from '../containers.ts';
 import { freePort, type Server } from '../docker.ts';
 import { startElasticsearch } from '../targets/elasticsearch.ts';
 import { startHdfs } from '../targets/hdfs.ts';
@@ -32,6 +32,8 @@ export type QueueSinkName = (typeof QUEUE_SINKS)[number];
 /** Connections of a queue sink, and partitions of the log: as many as four instances can share. */
 export const SHARES = 4;
 const WINDOW_AGE = 1_000;
+const LOOK_MS = 200;
+const STALLED_MS = 120_000;
 
 export interface Target extends Reader {
   readonly sink: SinkName;
@@ -250,15 +252,23 @@ async function storedOf(target: Target, generators: readonly Generator[]): Promi
   return new Map([...(await target.stored())].filter(([event]) => names.has(event.slice(0, event.lastIndexOf(':')))));
 }
 
-/** Waits until all that was acknowledged is there. */
-async function arrived(target: Target, generators: readonly Generator[], timeout = 240_000): Promise<void> {
+/** Waits until all that was acknowledged is there, for as long as more and more comes: a stand-in may be slow. */
+async function arrived(target: Target, generators: readonly Generator[]): Promise<void> {
   const acknowledged = generators.reduce((sum, { acknowledged: { size } }) => sum + size, 0);
-  await until(
-    `all that was acknowledged is in ${target.sink}`,
-    async () =>
-      (await target.count()) >= acknowledged && judge(await storedOf(target, generators), generators).lost.length === 0,
-    timeout,
-  );
+  let most = 0;
+  for (let grew = performance.now(), last = ''; ;) {
+    try {
+      const count = await target.count();
+      if (count > most) grew = performance.now();
+      most = Math.max(most, count);
+      if (count >= acknowledged && judge(await storedOf(target, generators), generators).lost.length === 0) return;
+    } catch (error) {
+      last = String(error); // it was just started again
+    }
+    if (performance.now() - grew > STALLED_MS)
+      throw new Error(`${target.sink}: ${most} of ${acknowledged} events, and no more for ${STALLED_MS} ms ${last}`);
+    await delay(LOOK_MS);
+  }
 }
 
 /** Waits until all that was acknowledged is everywhere, and then once more for what should not come. */
