@@ -8,8 +8,8 @@ import { isPlaceholder } from './rule/formats.ts';
 import type { Hide } from './rule/protect.ts';
 import { parseRuleName, ruleName } from './rule/read.ts';
 import { redacted } from './rule/redact.ts';
-import { isTellable, parseStrict } from './strict-json.ts';
-import type { Accepted, Change, Rejected, Verdict } from './verdict.ts';
+import { parseStrict } from './strict-json.ts';
+import type { Accepted, Rejected, Verdict } from './verdict.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -19,7 +19,6 @@ export type Versions = ReadonlyMap<number, CompiledRule>;
 /** What an envelope says, as far as it could be read. */
 interface Envelope {
   type: string | null;
-  version: number;
   id: string | null;
   time: string | null;
   data: Values | null;
@@ -27,9 +26,6 @@ interface Envelope {
 }
 
 const MAX_ID = 256;
-const OWN_MEMBERS = new Set(['type', 'id', 'time', 'specversion', 'data']);
-/** Written before every event that has no change to tell. */
-const NO_CHANGES: readonly Change[] = [];
 
 export interface Judged {
   readonly verdict: Verdict;
@@ -65,13 +61,15 @@ export class Judge {
     const { value } = parsed;
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       return this.#rejected(rejection('event-not-object', ''), NOBODY, null, value);
+    const event = value as Values;
     const run = new Run();
-    const envelope = readEnvelope(value as Values, run);
-    const compiled =
-      typeof (value as Values)['type'] === 'string' ? this.#byName.get((value as Values)['type'] as string) : undefined;
-    const fault = envelope.fault ?? (compiled === undefined ? this.#unknownType(envelope) : null);
-    if (fault !== null || compiled === undefined || envelope.data === null)
-      return this.#rejected(fault ?? rejection('data-missing', '/data'), envelope, compiled ?? null, value);
+    const envelope = readEnvelope(event, run);
+    const { type } = event;
+    const compiled = typeof type === 'string' ? this.#byName.get(type) : undefined;
+    if (compiled === undefined) return this.#rejected(this.#typeFault(type, envelope), envelope, null, value);
+    envelope.type = compiled.rule.type;
+    if (envelope.fault !== null || envelope.data === null)
+      return this.#rejected(envelope.fault ?? rejection('data-missing', '/data'), envelope, compiled, value);
     const answer = sanitise(compiled, envelope.data, run);
     if (typeof answer !== 'string') return this.#rejected(answer, envelope, compiled, value);
     const verdict: Accepted = {
@@ -82,13 +80,18 @@ export class Judge {
       id: envelope.id,
       time: envelope.time,
       data: answer,
-      changes: run.changes.length === 0 ? NO_CHANGES : run.changes,
+      changes: run.changes,
     };
     return { verdict, data: envelope.data, compiled };
   }
 
-  #unknownType({ type }: Envelope): Rejection {
-    const versions = this.#types.get(type ?? '');
+  /** Why no rule answers for this type; where it is a type, the envelope gets it. */
+  #typeFault(type: unknown, envelope: Envelope): Rejection {
+    if (type === undefined || type === null) return rejection('type-missing', '/type');
+    const named = typeof type === 'string' ? parseRuleName(type) : null;
+    if (named === null) return rejection('type-invalid', '/type');
+    envelope.type = named.type;
+    const versions = this.#types.get(named.type);
     if (versions === undefined) return rejection('type-unknown', '/type');
     return rejection('version-unknown', '/type', [...versions.keys()].join(', '));
   }
@@ -116,7 +119,7 @@ export class Judge {
   }
 }
 
-const NOBODY: Envelope = { type: null, version: 1, id: null, time: null, data: null, fault: null };
+const NOBODY: Envelope = { type: null, id: null, time: null, data: null, fault: null };
 
 /** Sanitised data as JSON text, or why there are none. Also run by shadows and examples. */
 export function sanitise(compiled: CompiledRule, data: Values, run: Run): string | Rejection {
@@ -126,36 +129,36 @@ export function sanitise(compiled: CompiledRule, data: Values, run: Run): string
   return JSON.stringify(compiled.protect === null ? clean : compiled.protect(clean, run));
 }
 
+/** All but the type. */
 function readEnvelope(event: Values, run: Run): Envelope {
-  const envelope: Envelope = { ...NOBODY };
-  run.at = '';
-  for (const name in event)
-    if (!OWN_MEMBERS.has(name)) run.note(isTellable(name) ? name : '', 'drop', 'no member of an event here');
-  run.at = '/data';
-  const { type, id, time, specversion, data } = event;
-  const faults: Rejection[] = [];
-  if (type === undefined || type === null) faults.push(rejection('type-missing', '/type'));
-  else {
-    const named = typeof type === 'string' ? parseRuleName(type) : null;
-    if (named === null) faults.push(rejection('type-invalid', '/type'));
-    else [envelope.type, envelope.version] = [named.type, named.version];
+  const { id, time, specversion, data } = event;
+  const envelope: Envelope = { type: null, id: null, time: null, data: null, fault: null };
+  for (const name in event) if (!isOwnMember(name)) noteForeign(name, run);
+  if (data === undefined || data === null) envelope.fault = rejection('data-missing', '/data');
+  else if (typeof data !== 'object' || Array.isArray(data)) envelope.fault = rejection('data-not-object', '/data');
+  else envelope.data = data as Values;
+  if (time !== undefined && time !== null) {
+    if (typeof time === 'string' && parseTime(time) !== null) envelope.time = time;
+    else envelope.fault = rejection('time-invalid', '/time');
   }
-  if (specversion !== undefined && specversion !== null && specversion !== '1.0')
-    faults.push(rejection('specversion-invalid', '/specversion'));
   if (id !== undefined && id !== null) {
     const wrong = idFault(id);
     if (wrong === null) envelope.id = id as string;
-    else faults.push(wrong);
+    else envelope.fault = wrong;
   }
-  if (time !== undefined && time !== null) {
-    if (typeof time === 'string' && parseTime(time) !== null) envelope.time = time;
-    else faults.push(rejection('time-invalid', '/time'));
-  }
-  if (data === undefined || data === null) faults.push(rejection('data-missing', '/data'));
-  else if (typeof data !== 'object' || Array.isArray(data)) faults.push(rejection('data-not-object', '/data'));
-  else envelope.data = data as Values;
-  envelope.fault = faults[0] ?? null;
+  if (specversion !== undefined && specversion !== null && specversion !== '1.0')
+    envelope.fault = rejection('specversion-invalid', '/specversion');
   return envelope;
+}
+
+const isOwnMember = (name: string): boolean =>
+  name === 'type' || name === 'data' || name === 'id' || name === 'time' || name === 'specversion';
+
+function noteForeign(name: string, run: Run): void {
+  const outside = run.at;
+  run.at = '';
+  run.note(name, 'drop', 'no member of an event here');
+  run.at = outside;
 }
 
 function idFault(id: unknown): Rejection | null {

@@ -5,7 +5,7 @@ import { isTellable, stepBelow } from '../strict-json.ts';
 import type { Change, Sanitizer } from '../verdict.ts';
 import { PLAIN, cleanText, maskCards, truncate } from './characters.ts';
 import { roundDecimal } from './decimal.ts';
-import { isPrototypeName } from './field-types.ts';
+import { FIELD_NAME, isPrototypeName } from './field-types.ts';
 import type { Field, FieldOf, Fields, Unknown } from './model.ts';
 import { keepUnknown } from './unknown.ts';
 
@@ -34,7 +34,8 @@ type Values = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Values =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function cleanerOf(field: Field, unknown: Unknown): Clean {
+/** Null where a value goes on as it is. */
+function cleanerOf(field: Field, unknown: Unknown): Clean | null {
   if (field.sanitize.includes('drop'))
     return (_value, run, name) => {
       run.note(name, 'drop', 'the rule takes it away');
@@ -62,7 +63,7 @@ function cleanerOf(field: Field, unknown: Unknown): Clean {
     case 'integer':
       return (value) => (value === 0 ? 0 : value); // -0 is written as 0
     case 'boolean':
-      return (value) => value;
+      return null;
     case 'list':
       return listCleaner(field, unknown);
     case 'map':
@@ -76,14 +77,16 @@ function cleanerOf(field: Field, unknown: Unknown): Clean {
   }
 }
 
+const asItIs: Clean = (value) => value;
+
 const removed = (count: number): string => (count === 1 ? '1 character removed' : `${count} characters removed`);
 
 /** Texts that hold ASCII alone where they are right: what is left to do is little. */
-function wordCleaner(sanitize: readonly Sanitizer[], max: number | null): Clean {
+function wordCleaner(sanitize: readonly Sanitizer[], max: number | null): Clean | null {
   const trims = sanitize.includes('trim');
   const lowers = sanitize.includes('lower');
   const cuts = max !== null && sanitize.includes('truncate');
-  if (!trims && !lowers && !cuts) return (value) => value;
+  if (!trims && !lowers && !cuts) return null;
   return (value, run, name) => {
     if (typeof value !== 'string') return value;
     let text = value;
@@ -154,11 +157,11 @@ function changed(
   return after;
 }
 
-function decimalCleaner({ sanitize, scale }: FieldOf<'decimal'>): Clean {
+function decimalCleaner({ sanitize, scale }: FieldOf<'decimal'>): Clean | null {
   const word = wordCleaner(sanitize, null);
   if (!sanitize.includes('round')) return word;
   return (value, run, name) => {
-    const text = word(value, run, name);
+    const text = word === null ? value : word(value, run, name);
     return typeof text === 'string'
       ? changed(roundDecimal(text, scale), text, run, name, 'round', `rounded to ${scale} digits`)
       : text;
@@ -185,7 +188,6 @@ function geoCleaner({ sanitize, scale }: FieldOf<'geo'>, unknown: Unknown): Clea
   };
 }
 
-/** `plain`: members that are taken as they are. */
 function objectCleaner(fields: Fields, unknown: Unknown, plain: readonly string[]): Clean {
   const plan = objectPlan(fields, unknown, plain);
   return (value, run, name) => {
@@ -198,44 +200,48 @@ function objectCleaner(fields: Fields, unknown: Unknown, plain: readonly string[
   };
 }
 
-const asItIs: Clean = (value) => value;
+type Plan = (value: Values, run: Run) => Record<string, unknown>;
 
-/** Builds the object of these fields; `run.at` is its own place. */
-export function objectPlan(
-  fields: Fields,
-  unknown: Unknown,
-  plain: readonly string[] = [],
-): (value: Values, run: Run) => Record<string, unknown> {
+/**
+ * Builds the object of these fields; `run.at` is its own place. `plain`: members that are taken as they are. The function is generated, so
+ * that each member is read and written at a place of its own, which engines make three times faster than a loop over names. In its text
+ * stand names of fields alone, which are words (FIELD_NAME).
+ */
+export function objectPlan(fields: Fields, unknown: Unknown, plain: readonly string[] = []): Plan {
   const names = [...plain, ...fields.keys()];
-  const cleaners = [...plain.map(() => asItIs), ...[...fields.values()].map((field) => cleanerOf(field, unknown))];
-  const defaults = [...plain.map(() => undefined), ...[...fields.values()].map((field) => field.default)];
+  const cleaners = [...plain.map(() => null), ...[...fields.values()].map((field) => cleanerOf(field, unknown))];
   const known = new Set(names);
-  return (value, run) => {
-    const made: Record<string, unknown> = {};
-    let seen = 0;
-    for (let i = 0; i < names.length; i++) {
-      const name = names[i] as string; // three lists of one length
-      const given = value[name];
-      if (given !== undefined && given !== null) {
-        seen++;
-        const clean = (cleaners[i] as Clean)(given, run, name);
-        if (clean !== undefined) made[name] = clean;
-        continue;
-      }
-      if (given === null) {
-        seen++;
-        run.note(name, 'drop', 'null counts as absent');
-      }
-      if (defaults[i] === undefined) continue;
-      made[name] = defaults[i];
-      run.note(name, 'default', 'was absent');
-    }
+  const lines = names.map((name, i) => {
+    if (!FIELD_NAME.test(name) || isPrototypeName(name))
+      throw new TypeError('bee: a field has a name that none can have');
+    const there =
+      cleaners[i] === null
+        ? `made.${name} = v;`
+        : `v = clean[${i}](v, run, "${name}"); if (v !== undefined) made.${name} = v;`;
+    const value = fields.get(name)?.default;
+    const absent =
+      value === undefined
+        ? ''
+        : `made.${name} = ${JSON.stringify(value)}; run.note("${name}", "default", "was absent");`;
+    return `v = value.${name};
+      if (v !== undefined && v !== null) { seen++; ${there} }
+      else { if (v === null) { seen++; run.note("${name}", "drop", "null counts as absent"); } ${absent} }`;
+  });
+  const text = `return (value, run) => {
+    const made = {};
+    let seen = 0, v;
+    ${lines.join('\n')}
     let members = 0;
     for (const _ in value) members++;
-    if (members > seen) others(value, known, unknown, made, run);
+    if (members > seen) others(value, made, run);
     return made;
-  };
+  }`;
+  // oxlint-disable-next-line typescript/no-implied-eval -- as ajv does for the schema; see above for what stands in it
+  const generate = new Function('clean', 'others', text) as (clean: readonly (Clean | null)[], rest: Rest) => Plan;
+  return generate(cleaners, (value, made, run) => others(value, known, unknown, made, run));
 }
+
+type Rest = (value: Values, made: Record<string, unknown>, run: Run) => void;
 
 function others(
   value: Values,
@@ -256,7 +262,7 @@ function others(
 }
 
 function listCleaner({ items, max, sanitize }: FieldOf<'list'>, unknown: Unknown): Clean {
-  const clean = cleanerOf(items, unknown);
+  const clean = cleanerOf(items, unknown) ?? asItIs;
   const cuts = sanitize.includes('truncate');
   return (value, run, name) => {
     if (!Array.isArray(value)) return value;
@@ -275,7 +281,7 @@ function listCleaner({ items, max, sanitize }: FieldOf<'list'>, unknown: Unknown
 }
 
 function mapCleaner({ values, max }: FieldOf<'map'>, unknown: Unknown): Clean {
-  const clean = cleanerOf(values, unknown);
+  const clean = cleanerOf(values, unknown) ?? asItIs;
   return (value, run, name) => {
     if (!isObject(value)) return value;
     const keys = Object.keys(value);

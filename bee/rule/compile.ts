@@ -4,7 +4,7 @@ import type { JsonSchema } from '#core/config/schema-parts.ts';
 import { type Rejection, rejection } from '../codes.ts';
 import { type Run, objectPlan } from './clean.ts';
 import { disorder } from './conditions.ts';
-import { compareDecimals, isDecimal } from './decimal.ts';
+import { isBetween, isDecimal } from './decimal.ts';
 import { faultOf } from './fault.ts';
 import { FORMATS } from './formats.ts';
 import type { Rule } from './model.ts';
@@ -15,6 +15,7 @@ type Values = Readonly<Record<string, unknown>>;
 
 export interface CompiledRule {
   readonly rule: Rule;
+  /** The published one. */
   readonly schema: JsonSchema;
   /** A new object of what the fields let through. */
   readonly clean: (data: Values, run: Run) => Values;
@@ -30,6 +31,7 @@ function createAjv(): Ajv2020 {
     strict: true,
     strictRequired: false, // a condition requires what the schema around it defines
     allErrors: false,
+    unicodeRegExp: false, // our patterns are ASCII, and twice as fast so
     ownProperties: true,
     discriminator: true,
     verbose: true,
@@ -45,7 +47,7 @@ function createAjv(): Ajv2020 {
     compile:
       ([min, max]: [string, string]) =>
       (text: string) =>
-        !isDecimal(text) || (compareDecimals(text, min) >= 0 && compareDecimals(text, max) <= 0), // the pattern says what is none
+        !isDecimal(text) || isBetween(text, min, max), // the pattern says what is none
   });
   return ajv;
 }
@@ -54,16 +56,16 @@ function createAjv(): Ajv2020 {
 export function ruleCompiler(hash: Hide | null): (rule: Rule) => CompiledRule {
   const ajv = createAjv();
   return (rule) => {
-    const { schema, fieldOf } = ruleSchema(rule);
-    const validate = ajv.compile(schema);
-    ajv.removeSchema(schema); // else it would be kept for as long as the compiler
+    const built = ruleSchema(rule, 'built');
+    const validate = ajv.compile(built.schema);
+    ajv.removeSchema(built.schema); // else it would be kept for as long as the compiler
     const ordered = rule.conditions.filter(({ order }) => order.length > 0);
     return {
       rule,
-      schema,
+      schema: ruleSchema(rule, 'published').schema,
       clean: objectPlan(rule.fields, rule.unknown),
       fault: (data) => {
-        if (!validate(data)) return faultOf(rule, fieldOf, validate.errors ?? []);
+        if (!validate(data)) return faultOf(rule, built.fieldOf, validate.errors ?? []);
         for (const condition of ordered) {
           const wrong = disorder(condition, data);
           if (wrong !== null) return rejection('order-wrong', `/data/${wrong.name}`, wrong.before);

@@ -13,6 +13,13 @@ function units(text: string): bigint {
   return BigInt(whole + fraction.padEnd(SCALE, '0'));
 }
 
+/** Whether a decimal lies between two, both among them. Doubles decide where they differ: rounding never turns an order around. */
+export function isBetween(text: string, min: string, max: string): boolean {
+  const value = Number(text);
+  if (value > Number(min) && value < Number(max)) return true;
+  return compareDecimals(text, min) >= 0 && compareDecimals(text, max) <= 0;
+}
+
 /** Below zero, zero, above zero. Both must be decimals. */
 export function compareDecimals(a: string, b: string): number {
   const difference = units(a) - units(b);

@@ -16,20 +16,19 @@ export const MAP_KEY = '^[A-Za-z0-9_.-]{1,64}$';
 export const WORD = '^[A-Za-z0-9_.-]*$';
 export const ASCII = String.raw`^[\x20-\x7e]*$`;
 
-const PLACEHOLDERS = new Set([
-  '0', 'null', 'undefined', '[object object]', 'anonymous', 'guest', 'nan', 'none', 'true', 'false', 'nil', 'unknown', 'test',
-]); // prettier-ignore
+/** What programs send where they have no id: words, and zeros with or without dashes. */
+const PLACEHOLDER =
+  /^(?:[0-]+|null|undefined|\[object object\]|anonymous|guest|nan|none|true|false|nil|unknown|test)$/i;
 
-/** What programs send where they have no id. */
-export function isPlaceholder(text: string): boolean {
-  return PLACEHOLDERS.has(text.toLowerCase()) || /^[0-]+$/.test(text);
-}
+export const isPlaceholder = (text: string): boolean => PLACEHOLDER.test(text);
 
-/** RFC 3339 in capital letters, without leap seconds; years from 1970 on. */
-function isTimestamp(text: string): boolean {
-  if (text.length < 20 || text.length > 40) return false;
-  const time = parseTime(text);
-  return time !== null && time >= 0 && text[10] === 'T' && !text.endsWith('z') && text.slice(17, 19) !== '60';
+/** RFC 3339 in capital letters, from 1970 on, without leap seconds; whether the month has such a day the format says. */
+export const TIMESTAMP = String.raw`^(?:19[7-9][0-9]|[2-9][0-9]{3})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,12})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$`;
+
+/** Days up to the 28th are in every month. */
+function hasDay(text: string): boolean {
+  const tens = text.charCodeAt(8);
+  return tens < 0x32 || (tens === 0x32 && text.charCodeAt(9) < 0x39) || parseTime(text) !== null;
 }
 
 const isIp = (text: string): boolean => isIPv4(text) || (isIPv6(text) && !text.includes('%'));
@@ -48,7 +47,7 @@ function isUrl(text: string): boolean {
 /** By the name under which the compiled schemas have them. */
 export const FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
   id: (text) => !isPlaceholder(text),
-  timestamp: isTimestamp,
+  day: hasDay,
   ip: isIp,
   url: isUrl,
   'map-key': (text) => !(text in Object.prototype) && text !== 'prototype',

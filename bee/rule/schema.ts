@@ -2,8 +2,21 @@
 import type { JsonSchema } from '#core/config/schema-parts.ts';
 import { conditionSchema } from './conditions.ts';
 import { decimalPattern } from './decimal.ts';
-import { ASCII, EMAIL, HASH, ID, LOCALE, MAP_KEY, MASKED_PHONE, PHONE, UUID, VERSION, WORD } from './formats.ts';
-import type { Field, FieldOf, Fields, Rule, Unknown } from './model.ts';
+import {
+  ASCII,
+  EMAIL,
+  HASH,
+  ID,
+  LOCALE,
+  MAP_KEY,
+  MASKED_PHONE,
+  PHONE,
+  TIMESTAMP,
+  UUID,
+  VERSION,
+  WORD,
+} from './formats.ts';
+import type { Field, FieldOf, Fields, Rule } from './model.ts';
 
 export interface RuleSchema {
   readonly schema: JsonSchema;
@@ -13,17 +26,20 @@ export interface RuleSchema {
 
 interface Build {
   readonly fieldOf: Map<unknown, Field>;
-  /** Of the rule, and so of every object in it. */
-  readonly unknown: Unknown;
+  /** Whether to say that an object has no members but those named. */
+  readonly closed: boolean;
 }
 
 /** Digits behind the point. */
 const currencyScale = (currency: string): number =>
   new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
 
-export function ruleSchema(rule: Rule): RuleSchema {
+/**
+ * `built`: for data that the rule's own plan has built, in which no member is that no field names; so nobody need look for one.
+ */
+export function ruleSchema(rule: Rule, purpose: 'published' | 'built'): RuleSchema {
   const conditions = rule.conditions.flatMap((condition) => conditionSchema(condition) ?? []);
-  const build: Build = { fieldOf: new Map(), unknown: rule.unknown };
+  const build: Build = { fieldOf: new Map(), closed: purpose === 'published' && rule.unknown !== 'keep' };
   const schema: JsonSchema = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: rule.name,
@@ -41,7 +57,7 @@ function objectSchema(fields: Fields, build: Build): JsonSchema {
     type: 'object',
     properties: Object.fromEntries(kept.map(([name, field]) => [name, fieldSchema(field, build)])),
     ...(required.length > 0 && { required }),
-    ...(build.unknown !== 'keep' && { additionalProperties: false }),
+    ...(build.closed && { additionalProperties: false }),
   };
 }
 
@@ -76,7 +92,7 @@ function typeSchema(field: Field, build: Build): JsonSchema {
     case 'boolean':
       return { type: 'boolean' };
     case 'timestamp':
-      return { type: 'string', format: 'timestamp' };
+      return { type: 'string', pattern: TIMESTAMP, format: 'day' };
     case 'enum':
       return { type: 'string', enum: field.values };
     case 'email':
