@@ -45,6 +45,7 @@ interface Subcommand {
 }
 
 const json = new Option('--json', 'print JSON');
+const beeParts = ['key', 'test', 'try', 'compile', 'diff'];
 const rate = new Option('--rate <events>', 'so many events a second at most').default('5000');
 const level = new Option('--level <level>', 'where an event must be before the agent answers').choices([
   'memory',
@@ -79,15 +80,16 @@ const subcommands: readonly Subcommand[] = [
   },
   {
     name: 'bee',
-    about: 'run Bee, which takes events from phones, browsers and other untrusted senders; or make a key for one',
+    about: 'run Bee, which takes events from phones, browsers and other untrusted senders; or see docs/bee-rules.md',
     args: [
-      new Argument('[what]', 'key: print a new key for a source, and the hash for the configuration').choices(['key']),
-      new Argument('[name]', 'of the source'),
+      new Argument('[what]', 'key: make one').choices(beeParts),
+      new Argument('[names...]', 'a source, file or rules'),
     ],
-    run: async ({ file, args: [what, name = ''] }) => {
-      if (what === 'key') {
-        const { printKey } = await import('./bee/service/print-key.ts');
-        return orWrongUse(printKey(name, output));
+    options: [new Option('--rules <folder>', 'where the rule files are').default('bee/rules'), json],
+    run: async ({ file, args: [what, ...names], options }) => {
+      if (what !== undefined) {
+        const { beeCommand } = await import('./bee/command.ts');
+        return orWrongUse(await beeCommand(what, names, options, output));
       }
       return runService('bee', file, needsOfBee, async (config, signal) => {
         const { runBee } = await import('./bee/main.ts');

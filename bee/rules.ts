@@ -120,7 +120,7 @@ async function ruleFileNames(folder: string): Promise<readonly string[]> {
 }
 
 /** In the order of their names. Throws RulesInvalid where the folder or a file cannot be read. */
-async function readRuleFiles(folder: string): Promise<readonly RuleFile[]> {
+export async function readRuleFiles(folder: string): Promise<readonly RuleFile[]> {
   const files: RuleFile[] = [];
   try {
     for (const name of await ruleFileNames(folder)) {

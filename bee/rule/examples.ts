@@ -28,7 +28,7 @@ export function exampleFault(compiled: CompiledRule, example: Example): string |
 }
 
 /** Data as JSON text through one rule: its result, or why there is none. */
-function judgeData(compiled: CompiledRule, data: string): string | Rejection {
+export function judgeData(compiled: CompiledRule, data: string): string | Rejection {
   const buf = Buffer.from(data);
   const scanned = scanEvents(buf, 'value');
   const refused = scanned.kind === 'refused' ? scanned : scanned.faults.get(0);

@@ -240,6 +240,19 @@ export const FIELD_TYPES: Readonly<Record<TypeName, FieldType>> = {
 
 export const typeNames = Object.keys(FIELD_TYPES) as readonly TypeName[];
 
+/** What each sanitizer does, for documents. */
+export const SANITIZER_TEXTS: Readonly<Record<Sanitizer, string>> = {
+  drop: 'takes the field away, unread: for what an app still sends and nobody may keep',
+  nfc: 'composes characters (Unicode NFC), so that the same text is the same bytes',
+  strip: 'takes out control, bidirectional, zero-width and other unseen characters',
+  trim: 'takes blanks off both ends',
+  lower: 'small letters',
+  truncate: 'cuts a text or list to `max` instead of rejecting it',
+  round: 'rounds half away from zero to `scale` digits behind the point',
+  mask: 'hides most: stars in texts, 0 in the host part of an address, no query in a URL; what is left is valid still',
+  hash: 'puts a keyed hash (HMAC-SHA-256) in its place: equal values stay equal, and nobody reads them',
+};
+
 /** Names of fields and of kinds. */
 export const FIELD_NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
 /** Names that every object has: never a field, never a key of a map. */

@@ -1,0 +1,182 @@
+// `waggle bee key | test | try | compile | diff`: rules looked at before they serve. What each prints is for the author of a rule.
+import { readFileSync } from 'node:fs';
+import { EXIT_CONFIG } from '#core/io/config-file.ts';
+import { scanEvents } from '#core/json/scan.ts';
+import { rejection } from './codes.ts';
+import { type CompatibilityChange, compareRules } from './rule/compare.ts';
+import type { CompiledRule } from './rule/compile.ts';
+import { judgeData } from './rule/examples.ts';
+import { planText } from './rule/plan-text.ts';
+import { type BuiltSet, RuleSetBuilder } from './rule-set.ts';
+import { readRuleFiles } from './rules.ts';
+import { printKey } from './service/print-key.ts';
+import { RulesInvalid, type RuleSet, type Verdict } from './verdict.ts';
+
+interface BeeCall {
+  readonly what: string;
+  readonly args: readonly string[];
+  readonly folder: string;
+  readonly json: boolean;
+}
+interface Output {
+  readonly print: (text: string) => unknown;
+  readonly tell: (text: string) => void;
+}
+
+/** Hashes are shown, not compared: the service has a key of its own. */
+const ANY_KEY = 'waggle bee';
+
+type Loaded = Extract<BuiltSet, { readonly kind: 'set' }>;
+
+/** The exit code, or what is wrong with the use. */
+export async function beeCommand(
+  what: string,
+  names: readonly (string | undefined)[],
+  options: Readonly<Record<string, string | boolean | undefined>>,
+  output: Output,
+): Promise<number | string> {
+  const args = names.flatMap((name) => name ?? []);
+  if (what === 'key') return printKey(args[0] ?? '', output);
+  try {
+    return await answer({ what, args, folder: String(options['rules']), json: options['json'] === true }, output);
+  } catch (error) {
+    if (!(error instanceof RulesInvalid)) throw error;
+    output.tell(`${error.message}\n`);
+    return EXIT_CONFIG;
+  }
+}
+
+async function answer(call: BeeCall, { print, tell }: Output): Promise<number | string> {
+  const files = await readRuleFiles(call.folder);
+  const built = await new RuleSetBuilder(ANY_KEY).build(files);
+  if (built.kind === 'invalid') {
+    if (call.what === 'test' && built.problems.every((problem) => problem.includes(': example "'))) {
+      for (const problem of built.problems) tell(`${problem}\n`);
+      tell(`${built.problems.length} examples do not hold; this set would not be activated\n`);
+      return 1;
+    }
+    throw new RulesInvalid(built.problems);
+  }
+  switch (call.what) {
+    case 'test':
+      return test(built, call, print);
+    case 'try':
+      return tryEvent(built, call, print);
+    case 'compile':
+      return compile(built, call, print);
+    case 'diff':
+      return diff(built, call, print);
+    default:
+      return `there is no "bee ${call.what}"`;
+  }
+}
+
+function test({ compiled, set }: Loaded, { json }: BeeCall, print: Output['print']): number {
+  const rules = compiled.map(({ rule }) => ({ rule: rule.name, examples: rule.examples.length }));
+  if (json) print(`${JSON.stringify({ set: set.fingerprint, rules })}\n`);
+  else {
+    for (const { rule, examples } of rules) print(`${rule}: ${examples} examples hold\n`);
+    print(`${rules.length} rules, set ${set.fingerprint}: may be activated\n`);
+  }
+  return 0;
+}
+
+function named({ compiled }: Loaded, name: string): CompiledRule | string {
+  const found = compiled.find(({ rule }) => rule.name === name || `${rule.type}@${rule.version}` === name);
+  return found ?? `there is no rule "${name}"; there are ${compiled.map(({ rule }) => rule.name).join(', ')}`;
+}
+
+function tryEvent(built: Loaded, { args: [file = '-'], json }: BeeCall, print: Output['print']): number | string {
+  let body: Buffer;
+  try {
+    body = file.startsWith('{') ? Buffer.from(file) : readFileSync(file === '-' ? 0 : file);
+  } catch (error) {
+    return `the event cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  const verdict = judged(built.set, body);
+  if (json) print(`${JSON.stringify(verdict)}\n`);
+  else print(explain(built, verdict));
+  return verdict.kind === 'accepted' ? 0 : 1;
+}
+
+type Tried =
+  | Verdict
+  | { readonly kind: 'unread'; readonly code: string; readonly pointer: string; readonly message: string };
+
+function judged(set: RuleSet, body: Buffer): Tried {
+  const scanned = scanEvents(body, 'value');
+  const refused = scanned.kind === 'refused' ? scanned : scanned.faults.get(0);
+  if (scanned.kind === 'refused' || refused !== undefined) {
+    const { code, pointer, message } = refused ?? rejection('event-not-object', '');
+    return { kind: 'unread', code, pointer, message };
+  }
+  return set.judge(body, scanned.spans[0] ?? 0, scanned.spans[1] ?? 0);
+}
+
+function explain({ compiled }: Loaded, verdict: Tried): string {
+  const lines: string[] = [];
+  const step = (text: string): number => lines.push(`${lines.length + 1}. ${text}`);
+  const why =
+    verdict.kind === 'accepted' ? '' : `${verdict.code}${verdict.pointer === '' ? '' : ` at ${verdict.pointer}`}`;
+  if (verdict.kind === 'unread') {
+    step(`The bytes are no JSON that can be judged: ${why}. ${verdict.message}`);
+    return `${lines.join('\n')}\nrejected\n`;
+  }
+  step('The bytes are JSON, in UTF-8, not too deep.');
+  const found = compiled.find(({ rule }) => rule.name === verdict.rule);
+  if (found === undefined) {
+    step(`No rule answers: ${why}. ${verdict.kind === 'rejected' ? verdict.message : ''}`);
+    return `${lines.join('\n')}\nrejected\n`;
+  }
+  step(`The rule is ${found.rule.name} (version ${found.rule.version}): ${found.rule.about}`);
+  if (verdict.kind === 'rejected') {
+    step(`It rejects the event: ${why}. ${verdict.message}`);
+    if (verdict.copy !== null) step(`To the dead letters goes: ${verdict.copy}`);
+    return `${lines.join('\n')}\nrejected\n`;
+  }
+  for (const { pointer, sanitizer, detail } of verdict.changes) step(`${pointer}: ${sanitizer}: ${detail}.`);
+  if (verdict.changes.length === 0) step('Nothing has to be changed.');
+  step('The schema and the conditions hold.');
+  step(`What goes on: ${verdict.data}`);
+  return `${lines.join('\n')}\naccepted\n`;
+}
+
+function compile(built: Loaded, { args: [name], json }: BeeCall, print: Output['print']): number | string {
+  if (name === undefined) return 'compile needs the name of a rule, such as purchase or purchase@2';
+  const found = named(built, name);
+  if (typeof found === 'string') return found;
+  if (json) print(`${JSON.stringify({ schema: found.schema, plan: planText(found.rule) })}\n`);
+  else
+    print(
+      `plan, in this order:\n${planText(found.rule)
+        .map((line) => `  ${line}\n`)
+        .join('')}\nschema:\n${JSON.stringify(found.schema, null, 2)}\n`,
+    );
+  return 0;
+}
+
+function diff(built: Loaded, { args: [from, to], json }: BeeCall, print: Output['print']): number | string {
+  if (from === undefined || to === undefined) return 'diff needs two rules, the old and the new: purchase purchase@2';
+  const [before, after] = [named(built, from), named(built, to)];
+  if (typeof before === 'string') return before;
+  if (typeof after === 'string') return after;
+  const changes: CompatibilityChange[] = [...compareRules(before.rule, after.rule)];
+  for (const example of before.rule.examples) {
+    if (example.kind !== 'accepted') continue;
+    const answer = judgeData(after, example.data);
+    if (typeof answer !== 'string')
+      changes.push({
+        breaks: 'senders',
+        path: answer.pointer,
+        text: `the example "${example.name}" is rejected with ${answer.code}`,
+      });
+  }
+  const breaking = changes.filter(({ breaks }) => breaks !== 'nobody');
+  if (json) print(`${JSON.stringify(changes)}\n`);
+  else {
+    for (const { breaks, path, text } of changes)
+      print(`${breaks === 'nobody' ? 'compatible' : `breaks ${breaks}`}: ${path}: ${text}\n`);
+    print(breaking.length === 0 ? `${to} takes what ${from} takes\n` : `${to} is not compatible with ${from}\n`);
+  }
+  return breaking.length === 0 ? 0 : 1;
+}
