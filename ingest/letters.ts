@@ -3,19 +3,17 @@
 import { hash, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import type { Config } from '#core/config/config.ts';
 import { readRecordLine } from '#core/dead-letter.ts';
 import { refusal, type Refusal } from '#core/errors.ts';
 import { scanEvents } from '#core/json/scan.ts';
 import type { Telemetry } from '#core/io/telemetry.ts';
-import { amqpOptions } from '#topology/credentials.ts';
-import { USER_AGENT } from '#topology/names.ts';
 import { SITE_PATIENCE, createAccept } from './accept.ts';
 import type { Accept } from './inputs/contract.ts';
 import type { Taken } from './inputs/http/events.ts';
 import { outgoingLetter } from './publish/outgoing.ts';
 import { Publisher, type PublisherEvents } from './publish/publisher.ts';
 import { SiteWaiters } from './publish/waiters.ts';
+import type { LiveConfig } from './reload.ts';
 import type { SpoolStats } from './spool/contract.ts';
 import { nodeDisk, systemClock } from './spool/node-disk.ts';
 import { openSpool } from './spool/spool.ts';
@@ -53,8 +51,8 @@ export function shareSpool(max: number, hasBee: boolean): { readonly events: num
 }
 
 /** Rejects where its folder cannot be used, as the spool of events does. */
-export async function openLetters(config: Config, token: string, telemetry: Telemetry): Promise<Letters> {
-  const { agent, log, sites } = config;
+export async function openLetters(live: LiveConfig, token: string, telemetry: Telemetry): Promise<Letters> {
+  const { agent, log } = live.now;
   const { letters: max } = shareSpool(agent.spool.max, true);
   const segment = Math.min(agent.spool.segment, Math.floor(max / 4));
   const spool = await openSpool({
@@ -72,7 +70,7 @@ export async function openLetters(config: Config, token: string, telemetry: Tele
     holder: `waggle agent ${agent.host}, process ${process.pid}`,
   });
   const waiters = new SiteWaiters(SITE_PATIENCE);
-  const links = sites.map((site) => amqpOptions(config, site, USER_AGENT, `waggle agent ${agent.host}, letters`));
+  const links = live.links(`waggle agent ${agent.host}, letters`);
   const options = { links, route: agent.route, outgoing: outgoingLetter, maxEvents: 1 };
   const publisher = new Publisher(spool.reader(ROUTE), options, letterEvents(telemetry, waiters));
   const stop = new AbortController();

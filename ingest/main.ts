@@ -8,7 +8,9 @@ import { type Telemetry, createTelemetry } from '#core/io/telemetry.ts';
 import { createAccept } from './accept.ts';
 import { type StartedInputs, startInputs } from './inputs/start.ts';
 import { createLedger, imbalance } from './ledger.ts';
+import type { Accept } from './inputs/contract.ts';
 import { openLetters, shareSpool } from './letters.ts';
+import { LiveConfig } from './reload.ts';
 import { createRoutes, routeNames, type Routes } from './routes.ts';
 import type { SpoolStats } from './spool/contract.ts';
 import { crashDisk } from './spool/crash-disk.ts';
@@ -60,6 +62,7 @@ export async function runAgent(
 async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> {
   const { agent, log } = config;
   await using started = new AsyncDisposableStack();
+  const live = started.use(new LiveConfig(config, telemetry));
 
   const spool = started.use(
     await openSpool({
@@ -76,7 +79,7 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
     }),
   );
 
-  const routes = createRoutes(config, spool, telemetry);
+  const routes = createRoutes(live, spool, telemetry);
   const stop = new AbortController();
   const running = routes.run(stop.signal);
   const failed = running.then(() => new Promise<never>(() => {}));
@@ -86,7 +89,7 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
     await running.catch(() => {});
   });
 
-  const letters = config.bee && started.use(await openLetters(config, config.bee.token, telemetry));
+  const letters = config.bee && started.use(await openLetters(live, config.bee.token, telemetry));
   const stats = (): SpoolStats => withLetters(spool.stats(), letters?.stats() ?? null);
 
   const ledger = createLedger(telemetry);
@@ -105,11 +108,18 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
     drainRate: () => routes.drainRate,
     segment: agent.spool.segment,
   });
-  const accept = withTransforms(taken, agent, (reason, events) =>
-    telemetry.metrics.events.inc({ stage: 'accept', route: '', reason }, events),
-  );
+  const transformed = (): Accept =>
+    withTransforms(taken, live.now.agent, (reason, events) =>
+      telemetry.metrics.events.inc({ stage: 'accept', route: '', reason }, events),
+    );
+  let accept = transformed();
   const inputs = started.use(
-    await startInputs(agent, { accept, letters, notes: () => spool.notes() }, telemetry, CLOSE_INPUTS),
+    await startInputs(
+      agent,
+      { accept: (...asked) => accept(...asked), letters, notes: () => spool.notes() },
+      telemetry,
+      CLOSE_INPUTS,
+    ),
   );
   const giveUp = (): void => {
     for (const each of routes.waiters) each.giveUp();
@@ -125,6 +135,8 @@ async function startAgent(config: Config, telemetry: Telemetry): Promise<Agent> 
       status: () => status(config, inputs, stats(), routes),
     }),
   );
+
+  live.watch(() => (accept = transformed()));
 
   const opened = started.move();
   const address = `http://${admin.address}`;

@@ -2,13 +2,12 @@
 // `mirror` is one for each site, over an exchange that is not federated, so that each event comes to each site once.
 import type { Config } from '#core/config/config.ts';
 import type { Telemetry } from '#core/io/telemetry.ts';
-import { amqpOptions } from '#topology/credentials.ts';
-import { USER_AGENT } from '#topology/names.ts';
 import { SITE_PATIENCE } from './accept.ts';
 import { publisherEvents } from './publish/events.ts';
 import { outgoingEvents, outgoingMirrored } from './publish/outgoing.ts';
 import { Publisher, type SiteStatus } from './publish/publisher.ts';
 import { SiteWaiters } from './publish/waiters.ts';
+import type { LiveConfig } from './reload.ts';
 import type { Spool } from './spool/contract.ts';
 
 /** `balance` and `failover` share a cursor, so that changing from one to the other sends nothing twice. */
@@ -32,9 +31,9 @@ export interface Routes {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function createRoutes(config: Config, spool: Spool, telemetry: Telemetry): Routes {
-  const { agent, sites } = config;
-  const links = sites.map((site) => amqpOptions(config, site, USER_AGENT, `waggle agent ${agent.host}`));
+export function createRoutes(live: LiveConfig, spool: Spool, telemetry: Telemetry): Routes {
+  const { agent } = live.now;
+  const links = live.links(`waggle agent ${agent.host}`);
   const plan =
     agent.route.mode === 'mirror'
       ? links.map((link) => ({ name: mirrorOf(link.site), links: [link], outgoing: outgoingMirrored }))

@@ -192,10 +192,11 @@ class Link implements AmqpLink {
   }
 
   async #run(): Promise<void> {
-    const { nodes } = this.#options;
-    let turn = Math.floor(Math.random() * nodes.length);
+    let turn = Math.floor(Math.random() * this.#options.nodes.length);
     let error: string | null = null;
     for (let attempt = 0; !this.#closing.signal.aborted; turn++) {
+      // Asked anew each time: a reload may have changed them.
+      const { nodes } = this.#options;
       const node = nodes[turn % nodes.length] ?? '';
       this.#state = { kind: 'connecting', node, error };
       this.#drop = new AbortController();
