@@ -114,7 +114,6 @@ function needsRestart(before: Config, next: Config): readonly string[] {
   const compare = (path: string, one: unknown, other: unknown): void => {
     if (!isDeepStrictEqual(one, other)) fields.push(path);
   };
-  const names = ({ sites }: Config): readonly string[] => sites.map(({ name }) => name);
   compare('sites (one more or less)', names(before), names(next));
   compare('vhost', before.vhost, next.vhost);
   compare('log.partitions', before.log.partitions, next.log.partitions);
@@ -124,3 +123,5 @@ function needsRestart(before: Config, next: Config): readonly string[] {
     compare(`agent.${key}`, before.agent[key], next.agent[key]);
   return fields;
 }
+
+const names = ({ sites }: Config): readonly string[] => sites.map(({ name }) => name);

@@ -107,13 +107,10 @@ test('the image runs it as a user that is not root', { timeout: 120_000 }, () =>
   // The first stage needs a package registry from within Docker; what it makes stands in for it.
   mkdirSync(join(empty, 'build/var/lib/waggle'), { recursive: true });
   writeFileSync(join(empty, 'build/var/lib/waggle/.keep'), '');
-  const dockerfile = join(root, 'deploy/Dockerfile');
-  const stage = `build=${empty}`;
-  execFileSync(
-    'docker',
-    ['buildx', 'build', '--load', '--build-context', stage, '--file', dockerfile, '--tag', IMAGE, root],
-    { stdio: 'pipe' },
-  );
+  const text = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8');
+  const last = text.slice(text.lastIndexOf('FROM '));
+  writeFileSync(join(empty, 'Dockerfile'), `FROM node:24-slim AS build\nCOPY build /build\n${last}`);
+  execFileSync('docker', ['build', '--tag', IMAGE, empty], { stdio: 'pipe' });
   expect(inside('--entrypoint', 'id', IMAGE, '-u').trim()).toBe('1000');
   expect(inside(IMAGE, '--help')).toContain('Exit codes');
 });
