@@ -163,12 +163,12 @@ function diff(built: Loaded, { args: [from, to], json }: BeeCall, print: Output[
   const changes: CompatibilityChange[] = [...compareRules(before.rule, after.rule)];
   for (const example of before.rule.examples) {
     if (example.kind !== 'accepted') continue;
-    const answer = judgeData(after, example.data);
-    if (typeof answer !== 'string')
+    const outcome = judgeData(after, example.data);
+    if (typeof outcome !== 'string')
       changes.push({
         breaks: 'senders',
-        path: answer.pointer,
-        text: `the example "${example.name}" is rejected with ${answer.code}`,
+        path: outcome.pointer,
+        text: `the example "${example.name}" is rejected with ${outcome.code}`,
       });
   }
   const breaking = changes.filter(({ breaks }) => breaks !== 'nobody');
