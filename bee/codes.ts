@@ -35,7 +35,7 @@ export const REJECTIONS = {
   'list-too-long': { retry: false, message: 'The list must have {detail} items or fewer.' },
   'list-repeats': { retry: false, message: 'The list holds an item twice; send each once.' },
   'map-too-large': { retry: false, message: 'The map must have {detail} entries or fewer.' },
-  'key-invalid': {
+  'map-key-invalid': {
     retry: false,
     message:
       'A key here must be 1 to 64 letters, digits, "_", "-" or dots, and no name that JavaScript keeps for prototypes.',

@@ -38,7 +38,7 @@ export async function beeCommand(
   const args = names.flatMap((name) => name ?? []);
   if (what === 'key') return printKey(args[0] ?? '', output);
   try {
-    return await answer({ what, args, folder: String(options['rules']), json: options['json'] === true }, output);
+    return await runCommand({ what, args, folder: String(options['rules']), json: options['json'] === true }, output);
   } catch (error) {
     if (!(error instanceof RulesInvalid)) throw error;
     output.tell(`${error.message}\n`);
@@ -46,7 +46,7 @@ export async function beeCommand(
   }
 }
 
-async function answer(call: BeeCall, { print, tell }: Output): Promise<number | string> {
+async function runCommand(call: BeeCall, { print, tell }: Output): Promise<number | string> {
   const files = await readRuleFiles(call.folder);
   const built = await new RuleSetBuilder(ANY_KEY).build(files);
   if (built.kind === 'invalid') {

@@ -5,6 +5,9 @@ import type { JsonSchema } from '#core/config/schema-parts.ts';
 import { configSchema } from '#core/config/schema.ts';
 import { REFUSALS } from '#core/errors.ts';
 import { createMetrics } from '#core/io/metrics.ts';
+import { REJECTIONS } from '../bee/codes.ts';
+import { FIELD_TYPES, SANITIZER_TEXTS } from '../bee/rule/field-types.ts';
+import { SANITIZERS } from '../bee/verdict.ts';
 
 type Row = readonly string[];
 interface Table {
@@ -49,7 +52,54 @@ const tables: readonly Table[] = [
       );
     },
   },
+  {
+    file: 'bee-rules.md',
+    name: 'field-types',
+    lines: () =>
+      Promise.resolve(
+        table(
+          ['type', 'what it takes', 'options, with defaults', 'sanitizers (always; may)'],
+          Object.entries(FIELD_TYPES).map(([type, { about, options, always, may }]) => [
+            `\`${type}\``,
+            about,
+            Object.entries(options)
+              .map(([name, option]) => `\`${name}\` ${option.about}${defaultText(option.default)}`)
+              .join('<br>'),
+            `${always.join(', ') || 'none'}; ${may.join(', ')}`,
+          ]),
+        ),
+      ),
+  },
+  {
+    file: 'bee-rules.md',
+    name: 'sanitizers',
+    lines: () =>
+      Promise.resolve(
+        table(
+          ['sanitizer', 'what it does'],
+          SANITIZERS.map((name) => [`\`${name}\``, SANITIZER_TEXTS[name]]),
+        ),
+      ),
+  },
+  {
+    file: 'bee-rules.md',
+    name: 'rejections',
+    lines: () =>
+      Promise.resolve(
+        table(
+          ['code', 'again?', 'message'],
+          Object.entries(REJECTIONS).map(([code, { retry, message }]) => [
+            `\`${code}\``,
+            retry ? 'yes' : 'no',
+            message.replaceAll('{detail}', '…'),
+          ]),
+        ),
+      ),
+  },
 ];
+
+const defaultText = (value: unknown): string =>
+  value === undefined ? ' (required)' : ` (${[value].flat().map(String).join(', ')})`;
 
 /** A row for each key, in the order of the schema; `<name>` stands for a name of one's own. */
 function keysOf(schema: JsonSchema, path: string): readonly Row[] {

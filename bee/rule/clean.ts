@@ -22,7 +22,7 @@ export class Run {
     if (this.changes.length < MAX_CHANGES) this.changes.push({ pointer: stepBelow(this.at, name), sanitizer, detail });
   }
 
-  reject(code: 'field-unknown' | 'key-invalid', name: string): void {
+  reject(code: 'field-unknown' | 'map-key-invalid', name: string): void {
     this.fault ??= rejection(code, stepBelow(this.at, name));
   }
 }
@@ -204,7 +204,7 @@ type Plan = (value: Values, run: Run) => Record<string, unknown>;
 
 /**
  * Builds the object of these fields; `run.at` is its own place. `plain`: members that are taken as they are. The function is generated, so
- * that each member is read and written at a place of its own, which engines make three times faster than a loop over names. In its text
+ * that each member is read and written at a place of its own, which takes about half the time of a loop over names. In its text
  * stand names of fields alone, which are words (FIELD_NAME).
  */
 export function objectPlan(fields: Fields, unknown: Unknown, plain: readonly string[] = []): Plan {
@@ -290,7 +290,7 @@ function mapCleaner({ values, max }: FieldOf<'map'>, unknown: Unknown): Clean {
     run.at = stepBelow(outside, name);
     const made: Record<string, unknown> = {};
     for (const key of keys) {
-      if (!isTellable(key) || isPrototypeName(key)) run.reject('key-invalid', key);
+      if (!isTellable(key) || isPrototypeName(key)) run.reject('map-key-invalid', key);
       else if (value[key] === null) run.note(key, 'drop', 'null counts as absent');
       else made[key] = clean(value[key], run, key);
     }

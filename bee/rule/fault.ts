@@ -71,9 +71,9 @@ export function faultOf(rule: Rule, fieldOf: ReadonlyMap<unknown, Field>, errors
     case 'maxProperties':
       return make('map-too-large', Number(params['limit']));
     case 'propertyNames':
-      return make('key-invalid');
+      return make('map-key-invalid');
     default:
-      if (error.propertyName !== undefined) return make('key-invalid');
+      if (error.propertyName !== undefined) return make('map-key-invalid');
       if (field?.type === 'id' && isPlaceholder(String(error.data))) return make('value-placeholder');
       return make('value-invalid', field === undefined ? 'as the rule says' : acceptsText(field));
   }

@@ -34,12 +34,16 @@ export function hasher(key: string): Hide {
 
 const stars = (text: string): string => '*'.repeat(Array.from(text).length);
 
+/** What may stand beside some characters alone (characters.ts): a star is none of these. */
+const JOINERS = /\u200c|\u200d|\ufe0e|\ufe0f/g;
+
 /** All but the last four characters, or but the last quarter of a short text. */
 function maskText(text: string): string {
   const characters = Array.from(text); // code points, as maxLength counts them
   const open = Math.min(4, characters.length >> 2);
   const hidden = characters.length - open;
-  return '*'.repeat(hidden) + characters.slice(hidden).join('');
+  const tail = characters.slice(hidden).join('');
+  return '*'.repeat(hidden) + tail.replace(JOINERS, '*');
 }
 
 /** `j****@example.com`: a star may stand in the local part of an address. */
