@@ -79,6 +79,12 @@ export async function startInputs(
     if (input === null) continue;
     inputs.push(started.use(input));
     addresses[name] = input.address;
+    telemetry.fact(
+      'info',
+      'input.started',
+      { input: name, address: input.address, ...input.status?.() },
+      `the ${name} input is open at ${input.address}`,
+    );
     shown.push(() => ({ input: name, address: input.address, ...input.status?.(), ...books.figures() }));
   }
   started.move(); // to the promise below
