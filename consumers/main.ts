@@ -11,7 +11,7 @@ import { openSinkStore } from './stores.ts';
 export async function runConsumer(config: Config, name: string, signal: AbortSignal): Promise<number> {
   // What a sink holds lives for seconds; room for more garbage than that is memory that a host could use (docs/decisions.md).
   setFlagsFromString('--semi-space-growth-factor=1');
-  setFlagsFromString('--heap-growing-percent=30');
+  setFlagsFromString('--heap-growing-percent=80');
   const telemetry = createTelemetry(`consumer-${name}`);
   const sink = config.sinks.find((candidate) => candidate.name === name);
   if (sink === undefined) {
