@@ -40,7 +40,7 @@ export class Follower {
   #left = new Map<string, Position>();
   #forgot = 0;
   readonly #since = new Map<Entry, number>();
-  /** Entries whose names were looked for by an earlier process; and since when the names of each are. */
+  /** Entries that an earlier process had; and since when the names of each are looked for. */
   readonly #started = new Set<Entry>();
   readonly #figures = { rotated: 0, truncated: 0, recovered: 0, vanished: 0, refused: 0 };
 
@@ -167,9 +167,9 @@ export class Follower {
   /** Of what has the name, or of what a file that had it was when it was read: then `#changed` takes it up. */
   async #isCopyOf(facts: Facts, live: TailedFile): Promise<boolean> {
     const positions = Array.from(this.#left.values()).filter(({ path }) => path === live.path);
-    for (const { file } of this.#files.values()) {
+    for (const { file } of Array.from(this.#files.values())) {
       if (file.real !== live.real) continue;
-      if (this.#readers.isBusy(file)) return true; // the next look will tell
+      if (file.offset === 0) await this.#readers.idle(file); // its first bytes may be on their way
       positions.push(file.position);
     }
     for (const position of positions) if (position.offset > 0 && (await holds(facts, position))) return true;
@@ -235,8 +235,8 @@ export class Follower {
     const entry = this.#entries.find(({ config }) => config.paths.some((glob) => matchesGlob(position.path, glob)));
     const rest = await findRest(key, position);
     if (rest.kind === 'moved') {
-      const file = first && entry !== undefined ? await this.#resume(rest.facts, entry, position) : null;
-      if (file === null) return;
+      const file = first && entry !== undefined && (await this.#resume(rest.facts, entry, position));
+      if (!file) return;
       file.rotated = true;
       this.#readers.offer(file);
       return;
@@ -262,12 +262,13 @@ export class Follower {
   }
 
   async #read(file: TailedFile, buffer: Buffer): Promise<void> {
+    const isFresh = file.offset === 0; // somebody may wait for its first chunk
     while (!this.#readers.stopped) {
       const lingered = file.rotated && this.#context.clock() - file.grew > LINGER;
       const step = await file.step(buffer, lingered);
       switch (step.kind) {
         case 'more':
-          if (!this.#readers.awaited) continue;
+          if (!this.#readers.awaited && !isFresh) continue;
           this.#readers.again(file);
           return undefined;
         case 'refused':
@@ -291,8 +292,7 @@ export class Follower {
 
   async #quiet(file: TailedFile, lingered: boolean): Promise<void> {
     if (lingered) return this.#leave(file);
-    if (file.rotated) return undefined;
-    return this.#files.size > KEPT_OPEN && this.#opened > KEPT_OPEN ? file.close() : undefined;
+    return !file.rotated && this.#files.size > KEPT_OPEN && this.#opened > KEPT_OPEN ? file.close() : undefined;
   }
 
   /** It is shorter, or other, than what was read: a rotation by copy and truncation, or somebody wrote it anew. */
@@ -330,7 +330,7 @@ export class Follower {
     this.#left.set(file.key, file.position);
   }
 
-  /** A place alone. Tried until it is taken: what follows counts on it. */
+  /** Tried until it is taken: what follows counts on it. */
   async #note(note: Note): Promise<void> {
     while (!this.#readers.stopped) {
       const handed = await this.#handOver([], note);

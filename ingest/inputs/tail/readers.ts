@@ -39,6 +39,11 @@ export class Readers {
     return this.#busy.has(file);
   }
 
+  /** Resolves when it is not being read, or not as it was at the call. */
+  async idle(file: TailedFile): Promise<void> {
+    await this.#busy.get(file);
+  }
+
   /** It may have something to read. */
   offer(file: TailedFile): void {
     if (this.#stopped || this.#busy.has(file)) return;
