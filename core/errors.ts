@@ -15,6 +15,12 @@ interface RefusalKind {
 export const REFUSALS = {
   // The body as bytes.
   'json-malformed': { status: 400, retry: false, scope: 'event', message: 'This is not valid JSON: {detail}.' },
+  'protobuf-malformed': {
+    status: 400,
+    retry: false,
+    scope: 'request',
+    message: 'The body is no protobuf message of the kind expected here: {detail}.',
+  },
   'json-too-deep': {
     status: 400,
     retry: false,

@@ -5,13 +5,25 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { ByteBudget } from '#core/byte-budget.ts';
 import { LETTERS_PATH } from '#core/dead-letter.ts';
 import { refusal, type Refusal } from '#core/errors.ts';
+import type { NamedType } from '#core/event.ts';
 import { codingOf, inflate, readBody, type Body } from '#core/io/http-body.ts';
 import { closeWithin, HTTP_LIMITS, type HttpLimits, listenAt, serverOptions } from '#core/io/http-server.ts';
 import type { Level } from '#core/config/config.ts';
 import type { HttpInputConfig } from '#core/config/input-config.ts';
 import type { LetterIntake } from '../../letters.ts';
 import type { Accepted, Input, InputContext } from '../contract.ts';
-import { answerAccepted, answerNone, answerRefused, type Answer } from './answer.ts';
+import { EventWriter } from '../event-writer.ts';
+import type { OtlpCoding } from '../otlp/messages.ts';
+import { takeLogs } from '../otlp/take.ts';
+import {
+  answerAccepted,
+  answerLogs,
+  answerLogsRefused,
+  answerNone,
+  answerRefused,
+  otlpCoding,
+  type Answer,
+} from './answer.ts';
 import { createTaker, type Taken, type Taker } from './events.ts';
 import { readHead, type RequestHead } from './request.ts';
 
@@ -22,6 +34,8 @@ export interface HttpInputOptions extends HttpInputConfig, InputContext {
   readonly limits?: Partial<HttpLimits>;
 }
 
+/** Of log records of OpenTelemetry that have no event name. */
+const LOG_TYPE = 'otel.log';
 const RETRY_AFTER = 1;
 /** Bytes of bodies that all requests together may hold. */
 const BUDGET = 64 * 2 ** 20;
@@ -46,7 +60,7 @@ function createApp(service: Service, limits: HttpLimits): FastifyInstance {
   const app = fastify({
     ...serverOptions(limits, (refused) => {
       service.options.observe.refused(refused.code);
-      return answerRefused(refused, RETRY_AFTER).body;
+      return String(answerRefused(refused, RETRY_AFTER).body);
     }),
     frameworkErrors: (_error, _request, reply) => {
       reply.hijack();
@@ -67,11 +81,17 @@ class Service {
   readonly budget: ByteBudget;
   closing = false;
   readonly #take: Taker;
+  readonly #logs: EventWriter;
+  readonly #logType: NamedType;
 
   constructor(options: HttpInputOptions) {
     this.options = options;
     this.budget = new ByteBudget(Math.max(BUDGET, 2 * options.maxBody));
     this.#take = createTaker(options);
+    this.#logs = new EventWriter(options, 'otlp');
+    const named = this.#logs.namer(LOG_TYPE);
+    if (named.kind === 'refused') throw new Error(named.message); // it is a good one, as are those of `types:`
+    this.#logType = named;
   }
 
   serve(request: IncomingMessage, response: ServerResponse): void {
@@ -92,30 +112,41 @@ class Service {
 
   #post(request: IncomingMessage, pending: Pending, body: Body, letters: LetterIntake | null): void {
     const { level, maxBody, observe } = this.options;
-    const asked = readHead(request as RequestHead, level);
+    const logs = letters === null ? otlpCoding(request.url ?? '', request.headers['content-type']) : null;
+    if (typeof logs === 'object' && logs !== null) return pending.refuse(logs);
+    pending.logs = logs;
+    const asked = logs === null ? readHead(request as RequestHead, level) : { kind: 'logs' as const, level };
     if (asked.kind === 'refused') return pending.refuse(asked);
     const coding = codingOf(request.headers['content-encoding']);
     if (typeof coding === 'object') return pending.refuse(coding);
     const plain = coding === 'none' ? body : inflate(body, coding, maxBody, this.budget);
     pending.held = plain.kind === 'refused' ? 0 : plain.held;
     if (plain.kind === 'refused') return pending.refuse(plain);
-    const taken = letters?.take(plain.bytes) ?? this.#take(plain.bytes, asked, request.headers);
+    const taken =
+      letters?.take(plain.bytes) ??
+      (asked.kind === 'logs'
+        ? takeLogs(this.#logs, plain.bytes, logs ?? 'json', this.#logType, this.options.maxEvent)
+        : this.#take(plain.bytes, asked, request.headers));
     if (taken.kind === 'refused') return pending.refuse(taken);
     for (const error of taken.errors) observe.refused(error.refusal.code);
-    if (taken.count === 0) return pending.answer(answerNone(taken.errors));
+    if (taken.count === 0)
+      return pending.answer(logs === null ? answerNone(taken.errors) : answerLogs(logs, 0, taken.errors));
     pending.taken(asked.level, taken);
     const { accept } = letters ?? this.options;
     accept(taken.groups, asked.level, 'http').then(pending.accepted, pending.fault);
   }
 
-  refuse(response: ServerResponse, refused: Refusal, retryAfter = RETRY_AFTER): void {
+  refuse(response: ServerResponse, refused: Refusal, retryAfter = RETRY_AFTER, logs: OtlpCoding | null = null): void {
     this.options.observe.refused(refused.code);
-    this.answer(response, answerRefused(refused, retryAfter));
+    this.answer(
+      response,
+      logs === null ? answerRefused(refused, retryAfter) : answerLogsRefused(logs, refused, retryAfter),
+    );
   }
 
-  answer(response: ServerResponse, { status, body, headers }: Answer): void {
+  answer(response: ServerResponse, { status, body, headers, contentType = 'application/json' }: Answer): void {
     if (response.destroyed) return;
-    const all = ['content-type', 'application/json', 'content-length', String(Buffer.byteLength(body)), ...headers];
+    const all = ['content-type', contentType, 'content-length', String(Buffer.byteLength(body)), ...headers];
     if (this.closing) all.push('connection', 'close');
     response.writeHead(status, all);
     response.end(body);
@@ -128,6 +159,8 @@ class Pending {
   readonly #response: ServerResponse;
   /** Of the budget, to be given back with the answer. */
   held: number;
+  /** Set where it is one of OTLP, which has answers of its own. */
+  logs: OtlpCoding | null = null;
   #level: Level = 'disk';
   #taken: Taken = { kind: 'taken', groups: [], count: 0, errors: [] };
 
@@ -150,7 +183,11 @@ class Pending {
       );
     const { count, errors } = this.#taken;
     this.#service.options.observe.accepted(count);
-    this.answer(answerAccepted(this.#level, result.level, count, result.receipts, errors));
+    this.answer(
+      this.logs !== null
+        ? answerLogs(this.logs, count, errors)
+        : answerAccepted(this.#level, result.level, count, result.receipts, errors),
+    );
   };
 
   readonly fault = (error: unknown): void => {
@@ -160,7 +197,7 @@ class Pending {
 
   refuse(refused: Refusal, retryAfter = RETRY_AFTER): void {
     this.#service.budget.release(this.held);
-    this.#service.refuse(this.#response, refused, retryAfter);
+    this.#service.refuse(this.#response, refused, retryAfter, this.logs);
   }
 
   answer(answer: Answer): void {
