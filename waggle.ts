@@ -12,7 +12,6 @@ import {
   needsOfSpool,
   needsOfStatus,
   needsOfTap,
-  needsOfTopology,
   type Needs,
 } from '#core/config/needs.ts';
 import { formatProblem } from '#core/config/problem.ts';
@@ -125,15 +124,19 @@ const subcommands: readonly Subcommand[] = [
   {
     name: 'topology',
     about:
-      'what the brokers hold: show the difference (plan), make it so (declare), prove that it works (verify), draw it (diagram)',
-    args: [new Argument('<what>', 'which').choices(['plan', 'declare', 'verify', 'diagram'])],
-    options: [json],
+      'what the brokers hold: show the difference (plan), make it so (declare), prove that it works (verify), draw it (diagram), export its health (watch), give up what a site keeps for another (drop-buffer)',
+    args: [new Argument('<what>', 'which').choices(['plan', 'declare', 'verify', 'diagram', 'watch', 'drop-buffer'])],
+    options: [
+      json,
+      new Option('--listen <address>', 'with watch: where /metrics and /readyz are; 127.0.0.1:9883 unless given'),
+      new Option('--every <duration>', 'with watch: between two looks; 10s unless given'),
+      new Option('--site <site>', 'with drop-buffer: the site that keeps it'),
+      new Option('--to <site>', 'with drop-buffer: the site it is kept for'),
+      yes,
+    ],
     run: async ({ file, args: [what], options }) => {
-      const config = loadConfig(file, needsOfTopology);
-      const { runTopology } = await import('./topology/main.ts');
-      if (what !== 'plan' && what !== 'declare' && what !== 'verify' && what !== 'diagram')
-        throw new WrongUse(`topology ${what}`);
-      return runTopology(what, config, { json: options['json'] === true, print });
+      const { topologyCommand } = await import('./topology/command.ts');
+      return orWrongUse(await topologyCommand(what, (needs) => loadConfig(file, needs), options, print));
     },
   },
   {

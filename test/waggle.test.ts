@@ -67,7 +67,9 @@ describe('use', () => {
     [[], /^Usage: waggle/],
     [['agnet'], /unknown command 'agnet'.*Did you mean agent/s],
     [['topology'], /missing required argument/],
-    [['topology', 'pln'], /Allowed choices are plan, declare, verify, diagram/],
+    [['topology', 'pln'], /Allowed choices are plan, declare, verify, diagram, watch, drop-buffer/],
+    [['topology', 'plan', '--to', 'chicago'], /--to goes with topology drop-buffer/],
+    [['topology', 'drop-buffer', '--site', 'chicago'], /the sites are chicago, us-east-1/],
     [['validate', 'extra'], /too many arguments/],
     [['consumer', 's3', '--from', '2026-11-23'], /go with --list/],
     [['consumer', 'search', '--list'], /search is a queue sink: .*--list is for log sinks/],
@@ -86,6 +88,7 @@ describe('use', () => {
       'S3_ACCESS_KEY_ID',
       'S3_SECRET_ACCESS_KEY',
       'OPERATOR_PASSWORD',
+      'TOPOLOGY_PASSWORD',
       'ELASTICSEARCH_PASSWORD',
     ];
     const { code, out, err } = await waggle(args, Object.fromEntries(names.map((name) => [`WAGGLE_${name}`, 'x'])));

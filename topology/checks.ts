@@ -1,8 +1,9 @@
 // What `verify` demands beyond an empty plan, from what was observed alone: nodes, alarms, links that run, buffers that keep. Pure.
 import type { Config, SiteConfig } from '#core/config/config.ts';
 import * as names from './names.ts';
-import { argument, textOf, type ObservedSite } from './objects.ts';
+import { argument, textOf, type Observed, type ObservedNode, type ObservedSite } from './objects.ts';
 import { expectedBuffers } from './orphans.ts';
+import { outlook, roughly, sizeText } from './outlook.ts';
 import { redact } from './passwords.ts';
 import { policyInForce } from './prerequisites.ts';
 
@@ -13,21 +14,16 @@ export interface Check {
   readonly detail: string;
 }
 
+/** Of the limit of free disk: below, it is told. Links obey no alarm, so the alarm itself would be late. */
+const EARLY = 2;
+/** A buffer that is full in less is told. */
+const SOON_SECONDS = 24 * 3600;
 const OLDEST = [4, 3, 4] as const;
 
 export function checks(config: Config, site: SiteConfig, observed: ObservedSite): readonly Check[] {
   return [
     version(observed),
-    ...observed.nodes.map((node): Check => {
-      const name = `node ${node.name}`;
-      if (!node.running) return { name, ok: false, detail: 'it does not run: start it' };
-      if (node.alarms.length === 0) return { name, ok: true, detail: 'runs, no alarm' };
-      return {
-        name,
-        ok: false,
-        detail: `${node.alarms.join(' and ')} alarm: publishers are blocked. Free ${node.alarms.join(' and ')} on it, or give it more`,
-      };
-    }),
+    ...observed.nodes.map((node) => nodeCheck(config, node)),
     {
       name: 'feature flags',
       ok: observed.disabledFlags.length === 0,
@@ -39,6 +35,27 @@ export function checks(config: Config, site: SiteConfig, observed: ObservedSite)
     ...links(config, site, observed),
     ...expectedBuffers(config, site).map((buffer) => bufferCheck(buffer, observed)),
   ];
+}
+
+function nodeCheck(config: Config, node: ObservedNode): Check {
+  const name = `node ${node.name}`;
+  const alarms = node.alarms.join(' and ');
+  if (!node.running) return { name, ok: false, detail: 'it does not run: start it' };
+  // rabbitmq-server#16670
+  const linksGoOn = `links from other sites obey no alarm and go on writing to it. To stop them (the other sites keep what is for it): rabbitmqctl clear_policy --vhost "${config.vhost}" ${names.POLICY_FEDERATION}; waggle topology declare brings them back`;
+  if (node.alarms.length > 0)
+    return {
+      name,
+      ok: false,
+      detail: `${alarms} alarm: publishers are blocked, and agents go to another site. Free ${alarms} on it, or give it more${config.sites.length > 1 ? `; ${linksGoOn}` : ''}`,
+    };
+  if (node.diskFree < EARLY * node.diskLimit)
+    return {
+      name,
+      ok: false,
+      detail: `${sizeText(node.diskFree)} of its disk are free, and at ${sizeText(node.diskLimit)} publishers are blocked: free some, lower log.max_bytes, or give it more`,
+    };
+  return { name, ok: true, detail: 'runs, no alarm' };
 }
 
 /** The links that copy the other sites' events to this one. A dead link may vanish, so each expected one is looked for. */
@@ -76,9 +93,19 @@ function bufferCheck(buffer: string, observed: ObservedSite): Check {
       : [`the policy on it is ${policy ?? 'none'}, not ${names.POLICY_BUFFER}: it may drop messages after 20 tries`]),
     ...losing.map((each) => `it has ${each}, which loses events`),
   ];
-  if (faults.length === 0)
-    return { name, ok: true, detail: `quorum queue with ${found.members.length} of ${observed.nodes.length} members` };
+  if (faults.length === 0) return growthCheck(name, found, observed);
   return { name, ok: false, detail: `${faults.join('; ')}. Drain it, delete it by hand, and declare again` };
+}
+
+function growthCheck(name: string, buffer: Observed, observed: ObservedSite): Check {
+  const { messages, bytes, growth, secondsToFull } = outlook(observed, buffer);
+  const holds = `quorum queue with ${buffer.members.length} of ${observed.nodes.length} members, holds ${messages} batches (${sizeText(bytes)})`;
+  if (secondsToFull >= SOON_SECONDS) return { name, ok: true, detail: holds };
+  return {
+    name,
+    ok: false,
+    detail: `${holds} and grows by ${sizeText(growth)}/s: the disk is full in ${roughly(secondsToFull)}. Bring the link back, give more disk, or give up what it holds: waggle topology drop-buffer`,
+  };
 }
 
 function version(observed: ObservedSite): Check {

@@ -50,6 +50,9 @@ export interface ObservedNode {
   /** `memory`, `disk`: the broker blocks publishers. */
   readonly alarms: readonly string[];
   readonly plugins: readonly string[];
+  /** Bytes; below the limit the broker blocks publishers. 0 of a node that does not run. */
+  readonly diskFree: number;
+  readonly diskLimit: number;
 }
 
 export interface ObservedLink {

@@ -15,49 +15,67 @@ import {
 
 type Row = Readonly<Record<string, Json>>;
 
-/** Reads everything at once; what does not exist yet (the vhost, say) is simply not there. */
-export async function observe(api: Management, vhost: string): Promise<ObservedSite> {
-  const rows = async (...parts: readonly string[]): Promise<readonly Row[]> =>
+type Ask = (...parts: readonly string[]) => Promise<readonly Row[]>;
+
+/** What does not exist yet (the vhost, say) is simply not there. */
+const asking =
+  (api: Management): Ask =>
+  async (...parts) =>
     ((await api.get(path(...parts))) ?? []) as readonly Row[];
-  const row = async (...parts: readonly string[]): Promise<Row> => ((await api.get(path(...parts))) ?? {}) as Row;
-  const [
-    overview,
-    cluster,
-    nodes,
-    vhosts,
-    users,
-    permissions,
-    policies,
-    exchanges,
-    queues,
-    bindings,
-    upstreams,
-    sets,
-    operatorPolicies,
-    links,
-    flags,
-  ] = await Promise.all([
-    row('overview'),
-    row('cluster-name'),
+
+/** What `checks` needs, and what the user `monitoring` may see: nodes, links, queues, policies. */
+export async function observeHealth(api: Management, vhost: string): Promise<ObservedSite> {
+  const rows = asking(api);
+  const [overview, nodes, policies, queues, links, flags] = await Promise.all([
+    api.get(path('overview')),
     rows('nodes'),
-    rows('vhosts'),
-    rows('users'),
-    rows('permissions'),
     rows('policies', vhost),
-    rows('exchanges', vhost),
     rows('queues', vhost),
-    rows('bindings', vhost),
-    rows('parameters', 'federation-upstream', vhost),
-    rows('parameters', 'federation-upstream-set', vhost),
-    rows('operator-policies', vhost),
     rows('federation-links', vhost),
     rows('feature-flags'),
   ]);
   return {
-    version: textOf(overview['rabbitmq_version']),
+    version: textOf(((overview ?? {}) as Row)['rabbitmq_version']),
     nodes: nodes.map(node),
     objects: [
-      object('cluster-name', textOf(cluster['name']), {}),
+      ...policies.map((each) =>
+        object(each['name'] === names.POLICY_FEDERATION ? 'federation-policy' : 'policy', textOf(each['name']), each),
+      ),
+      ...queues.map((each) =>
+        object('queue', textOf(each['name']), each, {
+          messages: Number(each['messages'] ?? 0),
+          members: Array.isArray(each['members']) ? each['members'].map(textOf) : [],
+        }),
+      ),
+    ],
+    operatorPolicies: [],
+    links: links.map(link),
+    disabledFlags: flags
+      .filter((each) => each['stability'] === 'stable' && each['state'] !== 'enabled')
+      .map((each) => textOf(each['name'])),
+  };
+}
+
+/** Everything, at once. */
+export async function observe(api: Management, vhost: string): Promise<ObservedSite> {
+  const rows = asking(api);
+  const [health, cluster, vhosts, users, permissions, exchanges, bindings, upstreams, sets, operatorPolicies] =
+    await Promise.all([
+      observeHealth(api, vhost),
+      api.get(path('cluster-name')),
+      rows('vhosts'),
+      rows('users'),
+      rows('permissions'),
+      rows('exchanges', vhost),
+      rows('bindings', vhost),
+      rows('parameters', 'federation-upstream', vhost),
+      rows('parameters', 'federation-upstream-set', vhost),
+      rows('operator-policies', vhost),
+    ]);
+  return {
+    ...health,
+    objects: [
+      object('cluster-name', textOf(((cluster ?? {}) as Row)['name']), {}),
       ...vhosts.filter((each) => each['name'] === vhost).map((each) => object('vhost', textOf(each['name']), {})),
       ...users.map((each) =>
         object('user', textOf(each['name']), { tags: tags(each['tags']) }, { secret: textOf(each['password_hash']) }),
@@ -65,30 +83,20 @@ export async function observe(api: Management, vhost: string): Promise<ObservedS
       ...permissions
         .filter((each) => each['vhost'] === vhost)
         .map((each) => object('permission', textOf(each['user']), each)),
-      ...policies.map((each) =>
-        object(each['name'] === names.POLICY_FEDERATION ? 'federation-policy' : 'policy', textOf(each['name']), each),
-      ),
       ...exchanges.filter((each) => each['name'] !== '').map((each) => object('exchange', textOf(each['name']), each)),
-      ...queues.map((each) =>
-        object('queue', textOf(each['name']), each, {
-          messages: Number(each['messages'] ?? 0),
-          members: Array.isArray(each['members']) ? each['members'].map(textOf) : [],
-        }),
-      ),
+      ...health.objects,
       // A queue that was not counted yet may hold its permit: then declaring puts in a second one, which the queue drops.
-      ...queues
-        .filter((each) => names.sinkOf(textOf(each['name']))?.holds === 'permit' && Number(each['messages'] ?? 0) > 0)
-        .map((each) => object('permit', textOf(each['name']), {})),
+      ...health.objects
+        .filter(
+          ({ kind, name, messages }) => kind === 'queue' && names.sinkOf(name)?.holds === 'permit' && messages > 0,
+        )
+        .map(({ name }) => object('permit', name, {})),
       // Every queue is bound to the default exchange by its name: of no interest.
       ...bindings.filter((each) => each['source'] !== '').map(binding),
       ...upstreams.map((each) => object('upstream', textOf(each['name']), fieldsOf(each['value']))),
       ...sets.map((each) => object('upstream-set', textOf(each['name']), { upstreams: each['value'] ?? [] })),
     ],
     operatorPolicies: operatorPolicies.map((each) => ({ name: textOf(each['name']), fields: each })),
-    links: links.map(link),
-    disabledFlags: flags
-      .filter((each) => each['stability'] === 'stable' && each['state'] !== 'enabled')
-      .map((each) => textOf(each['name'])),
   };
 }
 
@@ -99,6 +107,8 @@ function node(row: Row): ObservedNode {
     running: row['running'] === true,
     alarms: [...(row['mem_alarm'] === true ? ['memory'] : []), ...(row['disk_free_alarm'] === true ? ['disk'] : [])],
     plugins: Array.isArray(plugins) ? plugins.map(textOf) : [],
+    diskFree: Number(row['disk_free'] ?? 0),
+    diskLimit: Number(row['disk_free_limit'] ?? 0),
   };
 }
 

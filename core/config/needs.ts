@@ -28,6 +28,8 @@ export const needsOfOperator: Needs = [
   'sinks.*.match',
   'agent.inputs',
 ];
+export const needsOfDropBuffer: Needs = [...broker, 'users.topology', 'sinks.*.kind', 'sinks.*.home'];
+export const needsOfWatch: Needs = [...broker, 'users.monitoring'];
 export const needsOfTap: Needs = ['vhost', 'sites', 'users.tap'];
 /** The folder alone. */
 export const needsOfSpool: Needs = ['agent.spool'];

@@ -25,6 +25,14 @@ export interface Metrics {
   readonly sinkRequestSeconds: Histogram<'sink' | 'outcome'>;
   /** 1 while the connection to the site is up. */
   readonly linkUp: Gauge<'site'>;
+  /** `waggle topology watch`: 1 while the management API of the site answers. */
+  readonly siteUp: Gauge<'site'>;
+  /** 1 while a node of the site blocks publishers. `kind`: memory, disk. */
+  readonly siteAlarm: Gauge<'site' | 'kind'>;
+  readonly diskLeftBytes: Gauge<'site'>;
+  readonly federationUp: Gauge<'from' | 'to'>;
+  readonly bufferBytes: Gauge<'site' | 'to'>;
+  readonly bufferFullSeconds: Gauge<'site' | 'to'>;
   /** Operational facts by name: the counter beside each log line of `Telemetry.fact`. */
   readonly facts: Counter<'fact'>;
 }
@@ -88,6 +96,18 @@ export function createMetrics(service: string): Metrics {
       registers,
     }),
     linkUp: gauge('waggle_link_up', '1 while the connection to the site is up, else 0.', ['site']),
+    siteUp: gauge('waggle_site_up', '1 while the management API of the site answers, else 0.', ['site']),
+    siteAlarm: gauge('waggle_site_alarm', '1 while a node of the site blocks publishers, by kind.', ['site', 'kind']),
+    diskLeftBytes: gauge('waggle_site_disk_left_bytes', 'Free disk of a site’s fullest node, above its alarm.', [
+      'site',
+    ]),
+    federationUp: gauge('waggle_federation_up', '1 while the link that copies events runs, else 0.', ['from', 'to']),
+    bufferBytes: gauge('waggle_federation_buffer_bytes', 'Bytes that a site keeps for another.', ['site', 'to']),
+    bufferFullSeconds: gauge(
+      'waggle_federation_buffer_full_seconds',
+      'Time until that buffer has filled the disk, at the present rate; +Inf while it does not grow.',
+      ['site', 'to'],
+    ),
     facts: new Counter({
       name: 'waggle_facts_total',
       help: 'Operational facts, by name.',

@@ -1,4 +1,4 @@
-// TCP proxies. A wide-area link between containers, in a container of its own, which can be cut (killed), frozen (half-open) and brought back; and
+// TCP proxies. A wide-area link between containers, in a container of its own, which can be cut (killed), frozen (half-open), slowed down and brought back; and
 // one in this process that counts the connections to a server.
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { GenericContainer, Wait } from 'testcontainers';
@@ -13,16 +13,44 @@ export interface Wan extends AsyncDisposable {
   freeze(): Promise<void>;
   thaw(): Promise<void>;
   mend(): Promise<void>;
+  /** So many milliseconds later, and at most so many bytes a second each way; 0 and 0: as it is. */
+  shape(delay: number, bytesPerSecond: number): Promise<void>;
 }
 
 const FIRST_PORT = 7000;
+// Each direction of each connection by itself: a chunk goes on when those before it are through the narrow line, and a delay later. What waits is
+// bounded, as by a socket's window.
 const script = `
   const net = require('node:net');
+  const fs = require('node:fs');
+  let delay = 0, rate = Infinity;
+  fs.watchFile('/tmp/shape', { interval: 100 }, () => {
+    const [ms, bytes] = fs.readFileSync('/tmp/shape', 'utf8').split(' ').map(Number);
+    delay = ms || 0; rate = bytes || Infinity;
+  });
+  const pass = (from, to) => {
+    let free = 0, waiting = 0;
+    from.on('data', (chunk) => {
+      if (delay === 0 && rate === Infinity && waiting === 0) {
+        if (!to.write(chunk)) { from.pause(); to.once('drain', () => from.resume()); }
+        return;
+      }
+      free = Math.max(free, Date.now()) + (1000 * chunk.length) / rate;
+      waiting += chunk.length;
+      if (waiting > 65536) from.pause();
+      setTimeout(() => {
+        to.write(chunk);
+        waiting -= chunk.length;
+        if (waiting <= 65536) from.resume();
+      }, free - Date.now() + delay);
+    });
+  };
   process.argv.slice(1).forEach((host, index) => net.createServer((near) => {
     const far = net.connect(5672, host);
-    near.pipe(far).pipe(near);
+    pass(near, far);
+    pass(far, near);
     const end = () => { near.destroy(); far.destroy(); };
-    for (const socket of [near, far]) socket.on('error', end).on('close', end).setNoDelay(true);
+    for (const socket of [near, far]) socket.on('error', end).on('end', end).on('close', end).setNoDelay(true);
   }).listen(${FIRST_PORT} + index));`;
 
 /** One listener for each host, on the sites' network. */
@@ -43,6 +71,9 @@ export async function startWan(network: TestNetwork, hosts: readonly string[]): 
     to: (host) => `amqp://wan:${FIRST_PORT + hosts.indexOf(host)}`,
     cut: () => docker('kill'),
     mend: () => docker('start'),
+    async shape(delay, bytesPerSecond) {
+      await container.exec(['sh', '-c', `echo "${delay} ${bytesPerSecond}" > /tmp/shape`]);
+    },
     freeze: () => docker('pause'),
     thaw: () => docker('unpause'),
     [Symbol.asyncDispose]: async () => void (await container.stop({ timeout: 0 })),

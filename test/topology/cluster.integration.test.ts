@@ -1,27 +1,66 @@
-import { expect, test } from 'vitest';
-import { startSite } from '../containers.ts';
+// One site of three nodes; cluster.long.test.ts has two, and every role.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Config } from '#core/config/config.ts';
+import { startSite, until, type Site } from '../containers.ts';
 import { configFor } from '../site-config.ts';
 import { byHand, run } from './broker.ts';
+import { expectAll, expectQueued, killed, nodeOf, startLoad } from './node-faults.ts';
+import { queueSink } from './sites.ts';
 
-// The short form of cluster.long.test.ts.
-test('a site of three nodes: every stream has its three replicas, and a node that is away is told', async () => {
-  await using site = await startSite('chicago', { nodes: 3 });
-  const config = configFor([site.config], { log: { partitions: 3 } });
+let site: Site;
+let config: Config;
+beforeAll(async () => {
+  site = await startSite('chicago', { nodes: 3 });
+  const sinks = [queueSink('search', 'chicago', { match: ['test.**'], connections: 1 })];
+  config = configFor([site.config], { log: { partitions: 1 }, sinks });
   expect((await run('declare', config)).code).toBe(0);
-  expect(await run('verify', config)).toMatchObject({ code: 0 });
-  const queues = (await byHand(site.config).get('/api/queues/%2F')) as {
-    name: string;
-    members: string[];
-    leader: string;
-  }[];
+});
+afterAll(() => site?.[Symbol.asyncDispose]());
+
+const says = async (): Promise<string> => (await run('verify', config)).text;
+const verified = (): Promise<void> => until('verified', async () => (await run('verify', config)).code === 0);
+
+test('every queue and stream has its three members', async () => {
+  await verified();
+  const queues = (await byHand(site.config).get('/api/queues/%2F')) as { name: string; members: string[] }[];
+  const names = ['events.dead-letters', 'events.log-0'];
+  const ofSink = ['sink.search', 'sink.search.instances', 'sink.search.permit-1', 'sink.search.short'];
   expect(queues.map(({ name, members }) => [name, members.length])).toEqual(
-    ['events.dead-letters', 'events.log-0', 'events.log-1', 'events.log-2'].map((name) => [name, 3]),
+    [...names, ...ofSink].map((name) => [name, 3]),
   );
-  await site.nodes[0]?.kill();
-  // The first management address is gone with the node: the next one answers.
-  const without = await run('verify', config);
-  expect(without).toMatchObject({
-    code: 1,
-    text: expect.stringContaining('! site chicago: 2 of the 3 configured nodes run'),
+});
+
+test('a queue and a stream with fewer members than nodes are told, with the command that mends it', async () => {
+  const [first] = site.nodes;
+  const member = { node: 'rabbit@chicago-3' };
+  await byHand(site.config).send('DELETE', '/api/queues/quorum/%2F/sink.search/replicas/delete', member);
+  await first?.exec(['rabbitmq-streams', 'delete_replica', '--vhost', '/', 'events.log-0', 'rabbit@chicago-3']);
+  await until('both are told', async () => {
+    const text = await says();
+    return (
+      /! queue events\.log-0: it has no replica on rabbit@chicago-3/.test(text) &&
+      /! queue sink\.search: it has no replica/.test(text)
+    );
   });
+  expect(await says()).toContain('1. On a node: rabbitmq-queues add_member --vhost "/" "sink.search" rabbit@chicago-3');
+  await first?.exec(['rabbitmq-queues', 'add_member', '--vhost', '/', 'sink.search', 'rabbit@chicago-3']);
+  await first?.exec(['rabbitmq-streams', 'add_replica', '--vhost', '/', 'events.log-0', 'rabbit@chicago-3']);
+  await verified();
+});
+
+test('the leader of a stream killed under load: nothing lost, publishing goes on within 15 s; meanwhile the node is told', async () => {
+  await using load = await startLoad(config, site, 'cluster');
+  const node = await nodeOf(site, 'stream leader');
+  const watching = until('the node is told', async () => {
+    const { code, text } = await run('verify', config);
+    return code === 1 && text.includes('! site chicago: 2 of the 3 configured nodes run');
+  });
+  const stood = await killed(load, node);
+  await watching;
+  expect(stood).toBeLessThan(15_000);
+  await load.stop();
+  await verified();
+  expect(load.generator.acknowledged.size).toBeGreaterThan(500);
+  await expectAll([site], 1, [load]);
+  await expectQueued(config, site, [load]);
 });

@@ -19,8 +19,8 @@ const binding = (source: string, destination: string, routingKey: string, args =
 const observed: ObservedSite = {
   version: '4.3.6',
   nodes: [
-    { name: 'rabbit@a', running: true, alarms: ['disk'], plugins: [] },
-    { name: 'rabbit@b', running: false, alarms: [], plugins: [] },
+    { name: 'rabbit@a', running: true, alarms: ['disk'], plugins: [], diskFree: 100e9, diskLimit: 2e9 },
+    { name: 'rabbit@b', running: false, alarms: [], plugins: [], diskFree: 100e9, diskLimit: 2e9 },
   ],
   objects: [
     object('exchange', 'events', { type: 'topic', ...stats({ publish_in: 210.4 }) }),

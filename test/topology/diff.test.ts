@@ -24,6 +24,8 @@ function declared(of: Config = config): ObservedSite {
         running: true,
         alarms: [],
         plugins: ['rabbitmq_stream', 'rabbitmq_federation', 'rabbitmq_federation_management'],
+        diskFree: 100e9,
+        diskLimit: 2e9,
       },
     ],
     objects: [...desiredObjects(of, chicago).map(observed), buffer({})],
@@ -210,7 +212,14 @@ describe('the plan', () => {
 
   test('tells missing plugins, nodes and replicas', () => {
     const site = declared();
-    const second = { name: 'rabbit@chicago-2', running: true, alarms: [], plugins: ['rabbitmq_stream'] };
+    const second = {
+      name: 'rabbit@chicago-2',
+      running: true,
+      alarms: [],
+      plugins: ['rabbitmq_stream'],
+      diskFree: 100e9,
+      diskLimit: 2e9,
+    };
     const changes = plan({ ...site, nodes: [...site.nodes, second] });
     expect(brief(changes)).toEqual([
       'refuse node rabbit@chicago-2',
@@ -261,8 +270,8 @@ describe('the checks of verify', () => {
     for (const version of ['4.3.4', '4.4.0', '5.0.0']) expect(failing({ ...declared(), version })).toEqual([]);
     expect(failing({ ...declared(), disabledFlags: ['khepri_db'] })).toEqual(['feature flags']);
     const nodes = [
-      { name: 'a', running: false, alarms: [], plugins: [] },
-      { name: 'b', running: true, alarms: ['disk'], plugins: [] },
+      { name: 'a', running: false, alarms: [], plugins: [], diskFree: 100e9, diskLimit: 2e9 },
+      { name: 'b', running: true, alarms: ['disk'], plugins: [], diskFree: 100e9, diskLimit: 2e9 },
     ];
     expect(failing({ ...declared(), nodes })).toEqual(['node a', 'node b']);
   });

@@ -30,7 +30,7 @@ function declared(of: Config): ObservedSite {
   }));
   return {
     version: '4.3.6',
-    nodes: [{ name: NODE, running: true, alarms: [], plugins: [] }],
+    nodes: [{ name: NODE, running: true, alarms: [], plugins: [], diskFree: 100e9, diskLimit: 2e9 }],
     objects,
     links: [],
     operatorPolicies: [],

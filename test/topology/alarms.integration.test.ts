@@ -1,0 +1,188 @@
+// A site whose disk or memory is short, and one that is away for long: what agents do, what is told, and what the operator may do.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Config } from '#core/config/config.ts';
+import { dropBuffer } from '#topology/drop-buffer.ts';
+import { watchSites } from '#topology/watch.ts';
+import { freePort } from '../docker.ts';
+import { startTwoSites, until, type TwoSites } from '../containers.ts';
+import { followLog } from '../ingest/log-oracle.ts';
+import { Generator } from '../system/generator.ts';
+import { AgentHost } from '../system/system.ts';
+import { batchOf, byHand, publishBatches, readBatches, run } from './broker.ts';
+import { expectAll, type Load } from './node-faults.ts';
+
+let sites: TwoSites;
+let config: Config;
+beforeAll(async () => {
+  sites = await startTwoSites();
+  config = sites.config({ log: { partitions: 1 } });
+  expect((await run('declare', config)).code).toBe(0);
+});
+afterAll(() => sites?.[Symbol.asyncDispose]());
+
+const rabbitmqctl = (...args: readonly string[]): Promise<string> | undefined =>
+  sites.chicago.nodes[0]?.exec(['rabbitmqctl', ...args]);
+const verified = (): Promise<void> => until('verified', async () => (await run('verify', config)).code === 0);
+const verifySays = (text: string): Promise<void> =>
+  until(text, async () => (await run('verify', config)).text.includes(text), 20_000);
+
+const alarms = {
+  disk: {
+    on: ['set_disk_free_limit', '100000GB'],
+    off: ['set_disk_free_limit', '50MB'],
+  },
+  memory: {
+    on: ['set_vm_memory_high_watermark', 'absolute', '1MB'],
+    off: ['set_vm_memory_high_watermark', '0.6'],
+  },
+} as const;
+
+test.each(['disk', 'memory'] as const)(
+  '%s alarm: the agents of that site publish at the other, and nothing accepted is lost',
+  async (kind) => {
+    await using host = new AgentHost(config, 'chicago', `alarm-${kind}`);
+    await host.start();
+    const stop = new AbortController();
+    const generator = new Generator({
+      target: () => host.http,
+      name: kind,
+      type: 'test.load',
+      events: 1e9,
+      batch: 20,
+      pace: () => 10,
+    });
+    const running = generator.run(stop.signal);
+    try {
+      await until('events flow', () => generator.acknowledged.size > 200);
+      await rabbitmqctl(...alarms[kind].on);
+      await verifySays(
+        `FAIL node rabbit@chicago-1: ${kind} alarm: publishers are blocked, and agents go to another site`,
+      );
+      await using east = await followLog(sites.east, 1);
+      // Balance would have sent half of its identities to chicago: now all goes to us-east-1.
+      const before = generator.acknowledged.size;
+      await until('what is sent now is published at the other site', () =>
+        [...east.local].some((key) => ((east.data.get(key) as { n?: number })?.n ?? 0) > before),
+      );
+    } finally {
+      await rabbitmqctl(...alarms[kind].off);
+    }
+    stop.abort();
+    await running;
+    await verified();
+    await expectAll(sites.sites, 1, [{ generator } as Load]);
+  },
+);
+
+test('links obey no alarm: what is published at the other site goes on arriving; the link can be stopped, and everything is kept', async () => {
+  await rabbitmqctl(...alarms.disk.on);
+  try {
+    await verifySays('links from other sites obey no alarm and go on writing to it. To stop them');
+    const through = batchOf(10, 0);
+    await publishBatches(config, sites.east.config, [through]);
+    expect(await readBatches(config, sites.chicago.config, new Set([through.identity]))).toHaveLength(1);
+    // As `verify` says.
+    await rabbitmqctl('clear_policy', '--vhost', '/', 'waggle.federation');
+    const buffer = '/api/queues/%2F/federation%3A%20events%20-%3E%20waggle%40chicago';
+    const api = byHand(sites.east.config);
+    await until(
+      'the link is gone',
+      async () => ((await api.get(buffer)) as { consumers?: number }).consumers === 0,
+      20_000,
+    );
+    const held = Array.from({ length: 20 }, () => batchOf(10, 0));
+    await publishBatches(config, sites.east.config, held);
+    await until(
+      'the buffer keeps them',
+      async () => Number(((await api.get(buffer)) as { messages?: number }).messages) >= 20,
+      20_000,
+    );
+    await rabbitmqctl(...alarms.disk.off);
+    expect((await run('declare', config)).text).toContain('+ federation-policy waggle.federation');
+    const identities = new Set(held.map(({ identity }) => identity));
+    expect(await readBatches(config, sites.chicago.config, identities)).toHaveLength(20);
+  } finally {
+    await rabbitmqctl(...alarms.disk.off);
+  }
+  await verified();
+});
+
+test('a disk that is nearly full is told before the alarm', async () => {
+  const [node] = (await byHand(sites.chicago.config).get('/api/nodes')) as { disk_free: number }[];
+  await rabbitmqctl('set_disk_free_limit', String(Math.round((node?.disk_free ?? 0) / 1.5)));
+  try {
+    await verifySays('of its disk are free, and at');
+  } finally {
+    await rabbitmqctl(...alarms.disk.off);
+  }
+  await verified();
+});
+
+test('the other site away for long: watch tells how long the buffer lasts; dropping it says what is lost, and only then does it', async () => {
+  const { chicago, east } = sites;
+  const listen = `127.0.0.1:${await freePort()}`;
+  const stop = new AbortController();
+  const watching = watchSites(config, { listen, every: 1_000 }, stop.signal);
+  const metric = async (name: string): Promise<number> => {
+    const lines = (await (await fetch(`http://${listen}/metrics`)).text()).split('\n');
+    return Number(
+      lines
+        .find((line) => line.startsWith(`waggle_${name}`))
+        ?.split(' ')
+        .at(-1),
+    );
+  };
+  const buffer = 'federation_buffer_full_seconds{site="chicago",to="us-east-1"';
+  const drop = async (yes: boolean): Promise<readonly [number, string]> => {
+    let said = '';
+    const request = { site: chicago.config, to: east.config, yes };
+    const code = await dropBuffer(config, request, (text) => void (said += text));
+    return [code, said];
+  };
+  try {
+    await until('watching', async () => (await fetch(`http://${listen}/readyz`)).ok, 20_000);
+    expect(await metric(buffer)).toBe(Infinity);
+    expect(await metric('federation_up{from="chicago",to="us-east-1"')).toBe(1);
+    expect(await drop(true)).toEqual([1, expect.stringContaining('the link chicago -> us-east-1 runs')]);
+    await east.stop();
+    // Enough that the rate is seen: the broker measures it every five seconds.
+    await until(
+      'the buffer grows',
+      async () => {
+        await publishBatches(
+          config,
+          chicago.config,
+          Array.from({ length: 50 }, () => batchOf(100, 0)),
+        );
+        return Number.isFinite(await metric(buffer)) && (await metric(buffer)) > 0;
+      },
+      30_000,
+    );
+    expect(await metric('federation_buffer_bytes{site="chicago",to="us-east-1"')).toBeGreaterThan(1e6);
+    expect(await metric('site_up{site="us-east-1"')).toBe(0);
+    const ready = await fetch(`http://${listen}/readyz`);
+    expect(ready.status).toBe(503);
+    expect(JSON.stringify(await ready.json())).toMatch(/us-east-1: no management node answers/);
+
+    const [told, text] = await drop(false);
+    expect(told).toBe(0);
+    expect(text).toMatch(
+      /holds \d+ batches \([\d.]+ MB\).*us-east-1 never gets them, nor what is published at chicago.*They stay in the log streams of chicago.*Nothing is done without --yes/s,
+    );
+    const name = '/api/queues/%2F/federation%3A%20events%20-%3E%20waggle%40us-east-1';
+    expect(await byHand(chicago.config).get(name)).not.toBeNull();
+    expect((await drop(true))[1]).toContain('Dropped.');
+    expect(await byHand(chicago.config).get(name)).toBeNull();
+  } finally {
+    stop.abort();
+    await watching;
+  }
+  const lost = batchOf(5, 0);
+  await publishBatches(config, chicago.config, [lost]);
+  await east.start();
+  await verified();
+  const after = batchOf(5, 0);
+  await publishBatches(config, chicago.config, [after]);
+  expect(await readBatches(config, east.config, new Set([after.identity]))).toHaveLength(1);
+  expect(await readBatches(config, chicago.config, new Set([lost.identity]))).toHaveLength(1);
+});
