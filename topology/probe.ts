@@ -16,6 +16,7 @@ import * as names from './names.ts';
 const DEADLINE = 20_000;
 /** Dead letters were read to their end when none came for so long. */
 const QUIET = 300;
+const GOODBYE = 3_000;
 const DAY = 86_400_000;
 const PREFETCH = 500;
 const CONNECTION_NAME = 'waggle topology verify';
@@ -50,28 +51,39 @@ export async function probe(config: Config): Promise<readonly Check[]> {
     lastDeadLetter: 0,
   }));
   const opened: ChannelModel[] = [];
+  // A broker in alarm reads nothing more from who publishes, not even a goodbye: then the socket is destroyed.
+  const given = new AbortController();
   try {
     // Readers first: they attach at the end of the streams.
     for (const site of config.sites) {
-      const connection = await connectAmqp(amqpOptions(config, site, names.USER_TOPOLOGY, CONNECTION_NAME));
+      const connection = await connectAmqp(
+        amqpOptions(config, site, names.USER_TOPOLOGY, CONNECTION_NAME),
+        given.signal,
+      );
       opened.push(connection);
       const watch = watches.find((each) => each.site === site.name);
       if (watch) await read(config, connection, watch);
     }
     for (const site of config.sites) {
-      const connection = await connectAmqp(amqpOptions(config, site, names.USER_AGENT, CONNECTION_NAME));
+      const connection = await connectAmqp(amqpOptions(config, site, names.USER_AGENT, CONNECTION_NAME), given.signal);
       opened.push(connection);
       const own = probes.filter((each) => each.from === site.name);
-      await publish(
+      const published = publish(
         connection,
         own.map((each) => message(config, each)),
+      );
+      await within(
+        published,
+        `site ${site.name} has not confirmed the probe within ${DEADLINE / 1000} s: see its alarms`,
       );
     }
     await arrived(probes, watches);
   } catch (error) {
     return [{ name: 'probe', ok: false, detail: error instanceof Error ? error.message : String(error) }];
   } finally {
-    await Promise.allSettled(opened.map((connection) => connection.close()));
+    const closed = Promise.allSettled(opened.map((connection) => connection.close()));
+    await Promise.race([closed, delay(GOODBYE, undefined, { ref: false })]);
+    given.abort();
   }
   return [
     ...config.sites.flatMap((from) =>
@@ -166,6 +178,18 @@ async function publish(connection: ChannelModel, messages: readonly BatchMessage
     throw new Error(
       `the broker returned ${returned} of ${messages.length} probes: nothing is bound to ${names.EVENTS}`,
     );
+}
+
+async function within(work: Promise<void>, otherwise: string): Promise<void> {
+  const over = new AbortController();
+  const late = delay(DEADLINE, undefined, { signal: over.signal }).then(() => Promise.reject(new Error(otherwise)));
+  late.catch(() => {}); // not waited for where the work is done
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    work.catch(() => {});
+    over.abort();
+  }
 }
 
 /** Resolves when every probe is seen at every site and the dead letters are read, or when the time is over. */

@@ -23,6 +23,7 @@ import { benchHdfs, benchS3 } from './sinks-log.ts';
 import { benchSinkMemory } from './sinks-memory.ts';
 import { benchElasticsearch, benchMongodb, benchSplunk } from './sinks-queue.ts';
 import { benchSearch } from './sinks-search.ts';
+import { benchCapacity, benchDeclare } from './topology.ts';
 import { measureSpool, type ReadPair } from './spool.ts';
 import { benchUdp } from './udp.ts';
 
@@ -178,6 +179,16 @@ const benchmarks: readonly Benchmark[] = [
       'the command `waggle agent`, a broker, the Elasticsearch sink and Elasticsearch with a refresh each second, on one machine. Hundreds of events are posted at half the rate that this way takes; one of each hundred is looked for by a search every 20 ms, from its `receivedat` on.',
     run: (quick) => benchSearch(quick ? QUICK_SEARCH : { hundreds: 1_000, seconds: 6, rounds: PAIRS }),
   },
+  {
+    name: 'topology-declare',
+    about: 'the command `waggle topology declare` for two new sites of three nodes, six containers on this machine.',
+    run: () => benchDeclare(),
+  },
+  ...([1, 3] as const).map((nodes) => ({
+    name: `topology-capacity-${nodes}`,
+    about: `what one site of ${nodes} ${nodes === 1 ? 'node' : 'nodes'} confirms: batches of 100 events of 330 bytes from memory, published as an agent does, against the same bodies into one bare queue. All nodes and the publisher on this machine.`,
+    run: (quick: boolean) => benchCapacity(nodes, quick ? 1 : 6, quick ? 1 : PAIRS),
+  })),
 ];
 
 function readBack(what: string, pairs: readonly ReadPair[], detail = ''): Figure {

@@ -25,6 +25,7 @@ const script = `
   const fs = require('node:fs');
   let delay = 0, rate = Infinity;
   fs.watchFile('/tmp/shape', { interval: 100 }, () => {
+    if (!fs.existsSync('/tmp/shape')) return;
     const [ms, bytes] = fs.readFileSync('/tmp/shape', 'utf8').split(' ').map(Number);
     delay = ms || 0; rate = bytes || Infinity;
   });

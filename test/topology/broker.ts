@@ -25,6 +25,22 @@ export async function run(command: TopologyCommand | 'diagram', config: Config, 
   return { code, text };
 }
 
+/** Until nothing differs and every check holds; what does not is in the error. */
+export function verified(config: Config, timeout = 90_000): Promise<void> {
+  const look = async (): Promise<boolean> => {
+    const { code, text } = await run('verify', config);
+    if (code !== 0)
+      throw new Error(
+        text
+          .split('\n')
+          .filter((line) => /^ {2}([+~!?-]|FAIL)/.test(line))
+          .join('\n'),
+      );
+    return true;
+  };
+  return until('verified', look, timeout);
+}
+
 export const byHand = (site: SiteConfig): Management => management(site.management, 'topology', ADMIN_PASSWORD);
 
 export function connectAs(config: Config, site: SiteConfig, user: string): Promise<ChannelModel> {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Config } from '#core/config/config.ts';
 import { startSite, until, type Site } from '../containers.ts';
 import { configFor } from '../site-config.ts';
-import { byHand, run } from './broker.ts';
+import { byHand, run, verified } from './broker.ts';
 import { expectAll, expectQueued, killed, nodeOf, startLoad } from './node-faults.ts';
 import { queueSink } from './sites.ts';
 
@@ -18,10 +18,8 @@ beforeAll(async () => {
 afterAll(() => site?.[Symbol.asyncDispose]());
 
 const says = async (): Promise<string> => (await run('verify', config)).text;
-const verified = (): Promise<void> => until('verified', async () => (await run('verify', config)).code === 0);
-
 test('every queue and stream has its three members', async () => {
-  await verified();
+  await verified(config);
   const queues = (await byHand(site.config).get('/api/queues/%2F')) as { name: string; members: string[] }[];
   const names = ['events.dead-letters', 'events.log-0'];
   const ofSink = ['sink.search', 'sink.search.instances', 'sink.search.permit-1', 'sink.search.short'];
@@ -45,7 +43,7 @@ test('a queue and a stream with fewer members than nodes are told, with the comm
   expect(await says()).toContain('1. On a node: rabbitmq-queues add_member --vhost "/" "sink.search" rabbit@chicago-3');
   await first?.exec(['rabbitmq-queues', 'add_member', '--vhost', '/', 'sink.search', 'rabbit@chicago-3']);
   await first?.exec(['rabbitmq-streams', 'add_replica', '--vhost', '/', 'events.log-0', 'rabbit@chicago-3']);
-  await verified();
+  await verified(config);
 });
 
 test('the leader of a stream killed under load: nothing lost, publishing goes on within 15 s; meanwhile the node is told', async () => {
@@ -59,7 +57,7 @@ test('the leader of a stream killed under load: nothing lost, publishing goes on
   await watching;
   expect(stood).toBeLessThan(15_000);
   await load.stop();
-  await verified();
+  await verified(config);
   expect(load.generator.acknowledged.size).toBeGreaterThan(500);
   await expectAll([site], 1, [load]);
   await expectQueued(config, site, [load]);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { startTwoSites, until } from '../containers.ts';
-import { run } from './broker.ts';
+import { startTwoSites } from '../containers.ts';
+import { run, verified } from './broker.ts';
 import { expectAll, expectQueued, killed, nodeOf, startLoad, type Role } from './node-faults.ts';
 import { queueSink } from './sites.ts';
 
@@ -12,22 +12,22 @@ test('two sites of three nodes, a node with each role killed under load and brou
   const started = performance.now();
   expect((await run('declare', config)).code).toBe(0);
   console.log(`declared two empty sites of three nodes in ${((performance.now() - started) / 1000).toFixed(1)} s`);
-  const verified = (): Promise<void> =>
-    until('verified', async () => (await run('verify', config)).code === 0, 120_000);
-  await verified();
+  await verified(config);
   await using here = await startLoad(config, chicago, 'here');
   await using there = await startLoad(config, east, 'there');
   const roles: readonly Role[] = ['stream leader', 'queue leader', 'link', 'buffer leader'];
   for (const role of roles) {
     const node = await nodeOf(chicago, role, east.name);
     const stood = await killed(here, node);
-    console.log(`${role} (${node.name}) killed: publishing stood still for ${(stood / 1000).toFixed(1)} s`);
+    console.log(
+      `${role} (${node.name}) killed: an event waited ${(stood / 1000).toFixed(1)} s for its confirm at most`,
+    );
     expect(stood, role).toBeLessThan(15_000);
-    await verified();
+    await verified(config);
   }
   await here.stop();
   await there.stop();
-  await verified();
+  await verified(config);
   const repeats = await expectAll([chicago, east], 1, [here, there]);
   await expectQueued(config, chicago, [here, there]);
   console.log(

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { encodeBatch } from '#core/batch.ts';
 import type { Config } from '#core/config/config.ts';
 import { startTwoSites, until, type TwoSites } from '../containers.ts';
-import { batchOf, byHand, connectAs, readBatches, run } from './broker.ts';
+import { batchOf, byHand, connectAs, readBatches, run, verified } from './broker.ts';
 import { queueSink } from './sites.ts';
 
 let sites: TwoSites;
@@ -77,7 +77,7 @@ test('broken off after every single step and run again, it ends in the same stat
   expect(codes.length).toBeGreaterThan(2 * objects.length);
   expect(new Set(codes.slice(0, -1))).toEqual(new Set([1]));
   expect((await run('plan', config)).code).toBe(0);
-  await until('verified', async () => (await run('verify', config)).code === 0);
+  await verified(config);
 });
 
 test('twice at once', async () => {
@@ -85,10 +85,10 @@ test('twice at once', async () => {
   const both = await Promise.all([run('declare', config), run('declare', config)]);
   expect(both.map(({ code }) => code)).toEqual([0, 0]);
   expect((await run('plan', config)).code).toBe(0);
-  await until('verified', async () => (await run('verify', config)).code === 0);
+  await verified(config);
 });
 
-test('while 20,000 events a second flow: no error at a publisher, and every event is at both sites', async () => {
+test('while 20,000 events a second flow, passwords changed too: no error at a publisher, and every event is at both sites', async () => {
   const config = configOf('flow');
   expect((await run('declare', config)).code).toBe(0);
   const RATE = 200; // batches of 100 events
@@ -116,8 +116,13 @@ test('while 20,000 events a second flow: no error at a publisher, and every even
       await delay(2);
     }
   })();
-  // More partitions, more permits, another retention, other rights; then mended drift.
-  const wider = { ...configOf('flow', 4, 3), log: { ...config.log, partitions: 4, retention: 3_600_000 } };
+  // More partitions, more permits, another retention, other passwords of agents and links; then mended drift.
+  const wide = configOf('flow', 4, 3);
+  const wider = {
+    ...wide,
+    users: { ...wide.users, agent: { password: 'rotated-agent' }, federation: { password: 'rotated-federation' } },
+    log: { ...config.log, partitions: 4, retention: 3_600_000 },
+  };
   expect((await run('declare', wider)).code).toBe(0);
   const api = byHand(sites.chicago.config);
   await api.send('PUT', '/api/permissions/flow/agent', { configure: '.*', write: '.*', read: '.*' });
@@ -130,6 +135,9 @@ test('while 20,000 events a second flow: no error at a publisher, and every even
   await until('all confirmed', () => confirmed === sent.length || errors.length > 0);
   await connection.close();
   expect(errors).toEqual([]);
+  // A connection that is open stays so under the old password; a new one needs the new.
+  await expect(connectAs(config, sites.chicago.config, 'agent')).rejects.toThrow('ACCESS_REFUSED');
+  await (await connectAs(wider, sites.chicago.config, 'agent')).close();
   expect((sent.length * 100) / seconds).toBeGreaterThan(19_000);
   for (const site of sites.sites) {
     const found = await readBatches(wider, site.config, new Set(sent));

@@ -80,15 +80,23 @@ export async function startLoad(config: Config, site: Site, name: string, pace =
   };
 }
 
-/** Kills the node under load; answers how long publishing stood still. The node is back when it resolves. */
+/** Kills the node under load, and starts it again; answers the longest that one event waited for its confirm meanwhile, in milliseconds. */
 export async function killed(load: Load, node: SiteNode): Promise<number> {
-  await load.confirmed();
+  const over = new AbortController();
+  let longest = 0;
+  let count = 0;
+  const asking = (async () => {
+    for (; !over.signal.aborted; count++) longest = Math.max(longest, await load.confirmed());
+  })();
+  await until('events are confirmed', () => count > 20);
   const before = load.generator.acknowledged.size;
   await node.kill();
-  const stood = await load.confirmed();
-  await until('more events are taken', () => load.generator.acknowledged.size > before + 500);
+  const then = count;
+  await until('more are confirmed', () => count > then + 20 && load.generator.acknowledged.size > before + 500);
   await node.start();
-  return stood;
+  over.abort();
+  await asking;
+  return longest;
 }
 
 /** Everything acknowledged is in the log of each site; answers how many batches came twice. */

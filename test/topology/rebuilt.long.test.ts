@@ -9,14 +9,14 @@ import { expect, test } from 'vitest';
 import type { Config } from '#core/config/config.ts';
 import type { FolderSinkConfig } from '#core/config/sink-config.ts';
 import { moveSink } from '../../consumers/move-sink.ts';
-import { configFor, startSite, until } from '../containers.ts';
+import { configFor, startSite, until, type Site } from '../containers.ts';
 import { startNetwork } from '../docker.ts';
 import { followLog } from '../ingest/log-oracle.ts';
 import { countObject } from '../system/committed.ts';
 import { startConsumerProcess } from '../system/consumer-process.ts';
 import { linked } from '../system/system.ts';
 import { startWan } from '../system/tcp-proxy.ts';
-import { run } from './broker.ts';
+import { run, verified } from './broker.ts';
 import { startLoad, type Load } from './node-faults.ts';
 
 const PARTITIONS = 2;
@@ -29,6 +29,11 @@ function stored(folder: string): ReadonlyMap<string, number> {
   for (const key of globSync('type=*/**/*.zst', { cwd: folder }))
     countObject(key, readFileSync(join(folder, key)), events);
   return events;
+}
+
+async function arrives(what: string, site: Site, load: Load): Promise<void> {
+  await using log = await followLog(site, PARTITIONS);
+  await until(what, () => keys(load).isSubsetOf(new Set([...log.data.values()].map(keyOf))));
 }
 
 test('a site is lost with its disks and rebuilt from nothing', async () => {
@@ -51,7 +56,7 @@ test('a site is lost with its disks and rebuilt from nothing', async () => {
   stack.use(chicago);
   stack.use(first);
   const wan = stack.use(await startWan(network, ['chicago-1', 'us-east-1-1']));
-  const configWith = (east: typeof first): Config =>
+  const configWith = (east: Site): Config =>
     configFor([linked(wan, chicago), linked(wan, east)], { log: { partitions: PARTITIONS }, sinks: [sink] });
   const before = configWith(first);
   expect((await run('declare', before)).code).toBe(0);
@@ -60,12 +65,12 @@ test('a site is lost with its disks and rebuilt from nothing', async () => {
 
   // Undisturbed; then the link is cut, and what each site takes is on no other.
   const loads: Load[] = [];
-  const load = async (config: Config, site: typeof first, name: string): Promise<Load> => {
+  const load = async (config: Config, site: Site, name: string): Promise<Load> => {
     const started = stack.use(await startLoad(config, site, name));
     loads.push(started);
     return started;
   };
-  const flow = async (config: Config, east: typeof first, phase: string): Promise<readonly [Load, Load]> => {
+  const flow = async (config: Config, east: Site, phase: string): Promise<readonly [Load, Load]> => {
     const both = [await load(config, chicago, `${phase}-here`), await load(config, east, `${phase}-there`)] as const;
     await delay(4_000);
     for (const each of both) {
@@ -76,10 +81,7 @@ test('a site is lost with its disks and rebuilt from nothing', async () => {
     return both;
   };
   const [here, there] = await flow(before, first, 'joined');
-  await until('the link has copied all', async () => {
-    await using log = await followLog(chicago, PARTITIONS);
-    return keys(there).isSubsetOf(new Set([...log.data.values()].map(keyOf)));
-  });
+  await arrives('the link has copied all', chicago, there);
   await reading.kill('SIGTERM'); // The worst case: the sink at the site that is lost was away too.
   await wan.cut();
   const [cutHere, cutThere] = await flow(before, first, 'cut');
@@ -92,15 +94,12 @@ test('a site is lost with its disks and rebuilt from nothing', async () => {
   const after = configWith(second);
   await wan.mend();
   await until('declared', async () => (await run('declare', after)).code === 0);
-  await until('verified', async () => (await run('verify', after)).code === 0, 120_000);
+  await verified(after);
   const again = stack.use(startConsumerProcess(after, 'archive'));
   await until('the sink reads at chicago', () => again.log.some(({ fact }) => fact === 'window.committed'));
 
   // What chicago kept for it meanwhile is in the new site's log.
-  await until('the buffer has come', async () => {
-    await using log = await followLog(second, PARTITIONS);
-    return keys(cutHere).isSubsetOf(new Set([...log.data.values()].map(keyOf)));
-  });
+  await arrives('the buffer has come', second, cutHere);
   expect(await moveSink(after, sink, 'us-east-1', (text) => void said.push(text))).toBe(0);
   const [newHere, newThere] = await flow(after, second, 'after');
   const safe = [here, there, cutHere, newHere, newThere];

@@ -5,7 +5,7 @@ import type { Config } from '#core/config/config.ts';
 import { startTwoSites, until, type TwoSites } from '../containers.ts';
 import { hostsOf, linked } from '../system/system.ts';
 import { startWan, type Wan } from '../system/tcp-proxy.ts';
-import { run } from './broker.ts';
+import { run, verified } from './broker.ts';
 import { expectAll, startLoad } from './node-faults.ts';
 
 let sites: TwoSites;
@@ -38,7 +38,7 @@ async function under(name: string, pace: number, fault: () => Promise<void>): Pr
   console.log(
     `${name}: ${count} events, lost 0; ${repeats} batches came twice so far; whole at both sites ${seconds} s after it was healed`,
   );
-  await until('verified', async () => (await run('verify', config)).code === 0, 120_000);
+  await verified(config);
 }
 
 test('cut for 60 s', () =>
@@ -79,6 +79,6 @@ test('a whole site stopped and back, then the other', () =>
       await site.stop();
       await delay(5_000);
       await site.start();
-      await until('verified', async () => (await run('verify', config)).code === 0, 120_000);
+      await verified(config);
     }
   }));
