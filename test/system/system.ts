@@ -118,6 +118,11 @@ export class AgentHost implements AsyncDisposable {
     return this.#http;
   }
 
+  /** Of its spool; '' before the first start. */
+  get folder(): string {
+    return this.#folder ?? '';
+  }
+
   get admin(): string {
     return this.#agent?.admin ?? '';
   }

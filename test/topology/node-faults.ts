@@ -37,11 +37,28 @@ export interface Load extends AsyncDisposable {
   /** Milliseconds until an event sent now is confirmed by the site. */
   confirmed(): Promise<number>;
   stop(): Promise<void>;
+  /** Of the agent's spool, which keeps what was confirmed. */
+  readonly spool: string;
 }
 
-/** An agent that knows this site alone, so that no other can help it, and a generator of `test.load`. */
-export async function startLoad(config: Config, site: Site, name: string, pace = 10): Promise<Load> {
-  const own: Config = { ...config, sites: config.sites.filter((each) => each.name === site.name) };
+/** An agent that knows this site alone, so that no other can help it, or mirrors to all; and a generator of `test.load`. */
+export async function startLoad(
+  config: Config,
+  site: Site,
+  name: string,
+  pace = 10,
+  mode: 'balance' | 'mirror' = 'balance',
+): Promise<Load> {
+  const { agent } = config;
+  const own: Config = {
+    ...config,
+    sites: mode === 'mirror' ? config.sites : config.sites.filter((each) => each.name === site.name),
+    agent: {
+      ...agent,
+      spool: { ...agent.spool, keep: 256 * 1024 ** 2 },
+      route: { ...agent.route, mode, prefer: site.name },
+    },
+  };
   const host = new AgentHost(own, site.name, name);
   await host.start();
   const stop = new AbortController();
@@ -56,6 +73,9 @@ export async function startLoad(config: Config, site: Site, name: string, pace =
   const running = generator.run(stop.signal);
   return {
     generator,
+    get spool() {
+      return host.folder;
+    },
     async confirmed() {
       const started = performance.now();
       await until(`${site.name} confirms`, async () => {

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Config } from '#core/config/config.ts';
 import type { FolderSinkConfig } from '#core/config/sink-config.ts';
+import { spoolResend } from '../../ingest/spool-command/resend.ts';
 import { moveSink } from '../../consumers/move-sink.ts';
 import { configFor, startSite, until, type Site } from '../containers.ts';
 import { startNetwork } from '../docker.ts';
@@ -65,8 +66,13 @@ test('a site is lost with its disks and rebuilt from nothing', async () => {
 
   // Undisturbed; then the link is cut, and what each site takes is on no other.
   const loads: Load[] = [];
-  const load = async (config: Config, site: Site, name: string): Promise<Load> => {
-    const started = stack.use(await startLoad(config, site, name));
+  const load = async (
+    config: Config,
+    site: Site,
+    name: string,
+    mode: 'balance' | 'mirror' = 'balance',
+  ): Promise<Load> => {
+    const started = stack.use(await startLoad(config, site, name, 10, mode));
     loads.push(started);
     return started;
   };
@@ -84,7 +90,11 @@ test('a site is lost with its disks and rebuilt from nothing', async () => {
   await arrives('the link has copied all', chicago, there);
   await reading.kill('SIGTERM'); // The worst case: the sink at the site that is lost was away too.
   await wan.cut();
+  const mirrored = await load(before, first, 'mirrored', 'mirror');
   const [cutHere, cutThere] = await flow(before, first, 'cut');
+  await mirrored.confirmed();
+  await mirrored.stop();
+  await mirrored.confirmed();
   await first[Symbol.asyncDispose]();
 
   // The sink reads at the other site; the lost one is built anew, empty, under its old name.
@@ -102,18 +112,25 @@ test('a site is lost with its disks and rebuilt from nothing', async () => {
   await arrives('the buffer has come', second, cutHere);
   expect(await moveSink(after, sink, 'us-east-1', (text) => void said.push(text))).toBe(0);
   const [newHere, newThere] = await flow(after, second, 'after');
-  const safe = [here, there, cutHere, newHere, newThere];
+  const safe = [here, there, cutHere, mirrored, newHere, newThere];
   const wanted = safe.map(keys).reduce((all, each) => all.union(each));
   await until(
     'everything that both sites had is in the sink',
     () => wanted.isSubsetOf(new Set(stored(folder).keys())),
     180_000,
   );
-  const events = stored(folder);
-  expect([...events].filter(([, times]) => times > 1)).toEqual([]);
-  const lost = keys(cutThere).difference(new Set(events.keys()));
+  const once = (): void => expect([...stored(folder)].filter(([, times]) => times > 1)).toEqual([]);
+  once();
+  const lost = keys(cutThere).difference(new Set(stored(folder).keys()));
   console.log(
-    `${wanted.size} events of both sites exactly once, lost 0; of ${keys(cutThere).size} that the lost site confirmed while the link was cut, ${lost.size} are lost`,
+    `${wanted.size} events that another site or a mirror had: in the sink exactly once; of ${keys(cutThere).size} that only the lost site confirmed, ${lost.size} are missing`,
   );
   expect(lost.size).toBe(keys(cutThere).size);
+  // Their agent has kept them.
+  const resent: string[] = [];
+  const options = { site: 'us-east-1', from: null, to: null, yes: true };
+  expect(await spoolResend(after, cutThere.spool, options, (text) => void resent.push(text))).toBe(0);
+  console.log(resent.join(''));
+  await until('they are in the sink too', () => keys(cutThere).isSubsetOf(new Set(stored(folder).keys())), 120_000);
+  once();
 });
