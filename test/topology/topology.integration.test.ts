@@ -91,7 +91,7 @@ describe('two new sites', () => {
     const identities = new Set(sent.map(({ identity }) => identity));
     for (const site of [chicago, east]) {
       const found = await readBatches(config, site, identities);
-      expect(order(found)).toEqual(order(sent));
+      expect(order(found)).toMatchObject(order(sent));
     }
   });
 
