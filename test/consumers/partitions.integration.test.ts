@@ -7,7 +7,6 @@ import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { encodeBatch } from '#core/batch.ts';
 import type { Config } from '#core/config/config.ts';
-import { runTopology } from '#topology/main.ts';
 import { EVENTS_PARTITION, logStream } from '#topology/names.ts';
 import type { LogSinkConfig } from '#core/config/sink-config.ts';
 import { listCommitted, logSinkOf } from '../../consumers/main.ts';
@@ -17,6 +16,7 @@ import { ADMIN_PASSWORD, configFor, type Site, startSite, until } from '../conta
 import { freePort } from '../docker.ts';
 import { startConsumerProcess } from '../system/consumer-process.ts';
 import { identityAt, makeMessage } from './drain/batches.ts';
+import { declared } from '../topology/broker.ts';
 
 const { signal } = new AbortController();
 let site: Site;
@@ -80,7 +80,7 @@ async function opened(sink: LogSinkConfig) {
 test('partitions beyond the configured number are read while their streams are there, and let go when they are deleted', async () => {
   const address = `127.0.0.1:${await freePort()}`;
   const four = configWith(4, address);
-  expect(await runTopology('declare', four, { json: true, print() {} })).toBe(0);
+  await declared(four);
   const identity = identityAt(Date.now());
   // Partition 3 has a chain before the number is lowered, 2 has not.
   await publish(3, identity, 1);

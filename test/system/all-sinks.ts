@@ -5,7 +5,6 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect } from 'vitest';
 import type { Config } from '#core/config/config.ts';
 import type { SinkConfig } from '#core/config/sink-config.ts';
-import { runTopology } from '#topology/main.ts';
 import { elasticsearchConfig } from '../consumers/elasticsearch/elasticsearch-config.ts';
 import { hdfsSink } from '../consumers/hdfs/hdfs-sink.ts';
 import { mongodbConfig } from '../consumers/mongodb/mongodb-config.ts';
@@ -22,6 +21,7 @@ import { Generator, type GeneratorOptions } from './generator.ts';
 import { bucketReader, elasticsearchReader, hdfsReader, hecReader, mongodbReader, type Reader } from './stored.ts';
 import { AgentHost, hostsOf, linked, sinkConfig } from './system.ts';
 import { type CountingProxy, startCountingProxy, startWan, type Wan } from './tcp-proxy.ts';
+import { declared } from '../topology/broker.ts';
 
 export const LOG_SINKS = ['s3', 'hdfs'] as const;
 export const QUEUE_SINKS = ['search', 'splunk', 'documents'] as const;
@@ -121,7 +121,7 @@ export async function startAllSinks(): Promise<AllSinks> {
   const { region, endpoint, credentials } = s3;
   const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials });
   await client.send(new CreateBucketCommand({ Bucket: bucket.bucket }));
-  expect(await runTopology('declare', config, { json: true, print() {} })).toBe(0);
+  await declared(config);
   const nodes = [hdfs.nameNode, ...hdfs.dataNodes];
   const targets = {
     s3: targetOf('s3', [s3], bucketReader(bucket)),

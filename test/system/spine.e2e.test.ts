@@ -1,11 +1,11 @@
 // Exactly once, from acceptance to S3, whatever dies in between. The oracle is contiguous numbers: lost 0, repeated 0.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runTopology } from '#topology/main.ts';
 import { until } from '../containers.ts';
 import { Generator } from './generator.ts';
 import { CLEAN, settled, storm } from './storm.ts';
 import { deleteStreams, publishAgain, readStreams } from './streams.ts';
 import { AgentHost, PARTITIONS, startSystem, type System } from './system.ts';
+import { declared } from '../topology/broker.ts';
 
 let system: System;
 beforeAll(async () => {
@@ -126,7 +126,7 @@ describe('a stream deleted and declared anew', () => {
     // What the old streams held comes again in the new ones, in another order: shorter than the committed offsets, and all repeats.
     const copies = await readStreams(system.chicago, PARTITIONS);
     await deleteStreams(system.chicago, PARTITIONS);
-    expect(await runTopology('declare', system.config, { json: true })).toBe(0);
+    await declared(system.config);
     await publishAgain(system.chicago, copies.filter(({ type }) => type === `test.${name}`).toReversed());
     const second = running ? first : sink.consumer();
     await using _second = second;

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { Config, SiteConfig } from '#core/config/config.ts';
 import type { S3SinkConfig } from '#core/config/sink-config.ts';
-import { runTopology } from '#topology/main.ts';
 import { configFor, type S3, type Site, startS3, startTwoSites, type TwoSites } from '../containers.ts';
 import { noInputs } from '../site-config.ts';
 import { type FaultProxy, startFaultProxy } from '../fault-proxy.ts';
 import { type AgentProcess, startAgentProcess } from '../ingest/agent-process.ts';
 import { type ConsumerProcess, startConsumerProcess } from './consumer-process.ts';
 import { startWan, type Wan } from './tcp-proxy.ts';
+import { declared } from '../topology/broker.ts';
 
 export interface System extends AsyncDisposable {
   readonly chicago: Site;
@@ -49,8 +49,7 @@ export async function startSystem(sinks: Readonly<Record<string, Partial<S3SinkC
     log: { partitions: PARTITIONS },
     sinks: directs.map((direct) => ({ ...direct, endpoint: proxy.endpoint })),
   });
-  const code = await runTopology('declare', config, { json: false });
-  if (code !== 0) throw new Error(`topology declare ended with ${code}`);
+  await declared(config);
   const ended = stack.move();
   return {
     chicago,

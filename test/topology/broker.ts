@@ -25,6 +25,12 @@ export async function run(command: TopologyCommand | 'diagram', config: Config, 
   return { code, text };
 }
 
+/** Declares what a test needs; throws what was said where that fails. */
+export async function declared(config: Config): Promise<void> {
+  const { code, text } = await run('declare', config);
+  if (code !== 0) throw new Error(`topology declare ended with ${code}:\n${text}`);
+}
+
 /** Until nothing differs and every check holds; what does not is in the error. */
 export function verified(config: Config, timeout = 90_000): Promise<void> {
   const look = async (): Promise<boolean> => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Config } from '#core/config/config.ts';
 import { startSite, until, type Site } from '../containers.ts';
 import { configFor } from '../site-config.ts';
-import { byHand, run, verified } from './broker.ts';
+import { declared, byHand, run, verified } from './broker.ts';
 import { expectAll, expectQueued, killed, nodeOf, startLoad } from './node-faults.ts';
 import { queueSink } from './sites.ts';
 
@@ -13,7 +13,7 @@ beforeAll(async () => {
   site = await startSite('chicago', { nodes: 3 });
   const sinks = [queueSink('search', 'chicago', { match: ['test.**'], connections: 1 })];
   config = configFor([site.config], { log: { partitions: 1 }, sinks });
-  expect((await run('declare', config)).code).toBe(0);
+  await declared(config);
 });
 afterAll(() => site?.[Symbol.asyncDispose]());
 

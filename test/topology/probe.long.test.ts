@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { probe } from '#topology/probe.ts';
 import { startTwoSites } from '../containers.ts';
-import { byHand, run } from './broker.ts';
+import { declared, byHand } from './broker.ts';
 
 test('the probe names the stream and the way on which events do not arrive', async () => {
   await using sites = await startTwoSites();
   const config = sites.config();
-  expect((await run('declare', config)).code).toBe(0);
+  await declared(config);
   const east = byHand(sites.east.config);
   const bindings = (await east.get('/api/bindings/%2F/e/events.partition/q/events.log-1')) as {
     properties_key: string;

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Config } from '#core/config/config.ts';
 import { startSite, type Site } from '../containers.ts';
 import { configFor } from '../site-config.ts';
-import { connectAs, run } from './broker.ts';
+import { declared, connectAs, run } from './broker.ts';
 import { queueSink } from './sites.ts';
 
 let site: Site;
@@ -15,7 +15,7 @@ beforeAll(async () => {
   const sinks = [queueSink('search', 'chicago', { connections: 1 }), queueSink('other', 'chicago', { connections: 1 })];
   const plain = configFor([site.config], { sinks });
   config = { ...plain, users: { ...plain.users, s3: { password: 'test-s3' } } };
-  expect((await run('declare', config)).code).toBe(0);
+  await declared(config);
   const admin = await connectAs(config, site.config, 'topology');
   const channel = await admin.createChannel();
   // What a link makes at the site it copies from, and a tap of somebody else.

@@ -10,7 +10,7 @@ import { connectAmqp } from '#core/io/amqp.ts';
 import { amqpOptions } from '#topology/credentials.ts';
 import { StreamConnection } from '../../consumers/source/stream-client.ts';
 import { clientCertificates, startTwoSites, until, type TwoSites } from '../containers.ts';
-import { batchOf, publishBatches, readBatches, run } from './broker.ts';
+import { declared, batchOf, publishBatches, readBatches, run } from './broker.ts';
 
 const script = new URL('../../deploy/make-certificates.sh', import.meta.url).pathname;
 let folder = '';
@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 
 test('declare, links and the probe of verify: all by TLS', async () => {
-  expect(await run('declare', config)).toMatchObject({ code: 0 });
+  await declared(config);
   await until('verified', async () => (await run('verify', config)).code === 0);
   expect(await run('plan', config)).toMatchObject({ code: 0 });
   const sent = [batchOf(10, 0), batchOf(10, 1)];

@@ -1,11 +1,11 @@
 // The wide-area link between two sites, in every state that it may be in, under load from an agent at each site. What is acknowledged is in both logs.
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, test } from 'vitest';
 import type { Config } from '#core/config/config.ts';
 import { startTwoSites, until, type TwoSites } from '../containers.ts';
 import { hostsOf, linked } from '../system/system.ts';
 import { startWan, type Wan } from '../system/tcp-proxy.ts';
-import { run, verified } from './broker.ts';
+import { declared, verified } from './broker.ts';
 import { expectAll, startLoad } from './node-faults.ts';
 
 let sites: TwoSites;
@@ -16,7 +16,7 @@ beforeAll(async () => {
   wan = await startWan(sites.network, hostsOf(sites));
   const { chicago, east } = sites;
   config = { ...sites.config({ log: { partitions: 2 } }), sites: [linked(wan, chicago), linked(wan, east)] };
-  expect((await run('declare', config)).code).toBe(0);
+  await declared(config);
 });
 afterAll(async () => {
   await wan?.[Symbol.asyncDispose]();

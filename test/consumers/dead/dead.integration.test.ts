@@ -9,7 +9,6 @@ import type { Config } from '#core/config/config.ts';
 import { letterId, type DeadLetter } from '#core/dead-letter.ts';
 import { ownEventLine, parseEventLine } from '#core/event-line.ts';
 import { uuidGenerator } from '#core/uuid.ts';
-import { runTopology } from '#topology/main.ts';
 import { openDeadLetters } from '../../../consumers/dead/write.ts';
 import { configFor, type Site, startSite, until } from '../../containers.ts';
 import { noInputs } from '../../site-config.ts';
@@ -17,6 +16,7 @@ import { startAgentProcess } from '../../ingest/agent-process.ts';
 import { files, search } from '../sinks.ts';
 import { startCommand } from '../operator-process.ts';
 import { connectAdmin, dead, depth, takeEvents } from '../operator-bench.ts';
+import { declared } from '../../topology/broker.ts';
 
 let site: Site;
 let config: Config;
@@ -25,7 +25,7 @@ let folder: string;
 beforeAll(async () => {
   site = await startSite('chicago');
   config = configFor([site.config], { sinks: [files, search] });
-  expect(await runTopology('declare', config, { json: true, print() {} })).toBe(0);
+  await declared(config);
   admin = await connectAdmin(site);
   folder = await mkdtemp(join(tmpdir(), 'waggle-dead-'));
 });

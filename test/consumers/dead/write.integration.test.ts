@@ -2,10 +2,10 @@ import { type ChannelModel, type ConsumeMessage, connect } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Config } from '#core/config/config.ts';
 import { letterId, type DeadLetter } from '#core/dead-letter.ts';
-import { runTopology } from '#topology/main.ts';
 import { DEAD_STREAM } from '#topology/names.ts';
 import { openDeadLetters } from '../../../consumers/dead/write.ts';
 import { ADMIN_PASSWORD, configFor, type Site, startSite, until } from '../../containers.ts';
+import { declared } from '../../topology/broker.ts';
 
 let site: Site;
 let config: Config;
@@ -24,7 +24,7 @@ beforeAll(async () => {
     path: '',
   } as const;
   config = configFor([site.config], { sinks: [files] });
-  expect(await runTopology('declare', config, { json: true })).toBe(0);
+  await declared(config);
 });
 afterAll(() => site?.[Symbol.asyncDispose]());
 
@@ -116,7 +116,7 @@ test('a dead letter that no queue takes is told, and waits until the topology is
   await until('it is told twice', () => told.length >= 2);
   expect(put).toBe(false);
   expect(told[0]).toMatch(/1 of 1 were returned: .*waggle topology declare/);
-  expect(await runTopology('declare', config, { json: true })).toBe(0);
+  await declared(config);
   await waiting;
   expect(told.at(-1)).toBeNull();
   const [letter] = await lettersThere(1);

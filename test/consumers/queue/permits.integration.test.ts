@@ -7,7 +7,7 @@ import type { Config } from '#core/config/config.ts';
 import { permitQueue } from '#topology/names.ts';
 import { Permits } from '../../../consumers/queue/permits.ts';
 import { configFor, startSite, until, type Site } from '../../containers.ts';
-import { byHand, connectAs, run } from '../../topology/broker.ts';
+import { declared, byHand, connectAs } from '../../topology/broker.ts';
 import { queueSink } from '../../topology/sites.ts';
 
 const SINK = 'search';
@@ -19,7 +19,7 @@ let config: Config;
 beforeAll(async () => {
   site = await startSite('chicago');
   config = configFor([site.config], { sinks: [queueSink(SINK, 'chicago', { connections: CONNECTIONS })] });
-  expect(await run('declare', config)).toMatchObject({ code: 0 });
+  await declared(config);
 });
 afterAll(() => site?.[Symbol.asyncDispose]());
 
@@ -193,7 +193,7 @@ test('a queue that is deleted costs its permit alone; declared again, it comes b
     () => a.troubles.at(-1)?.includes(`queue ${queue}: there is none: declare the topology`) === true,
   );
   expect([...open.keys()].toSorted((x, y) => x - y)).toEqual([1, 2, 4, 5]);
-  expect(await run('declare', config)).toMatchObject({ code: 0 });
+  await declared(config);
   await fair(a);
   expect(a.troubles.at(-1)).toBeNull();
   expect(granted).toBe(CONNECTIONS + 1);

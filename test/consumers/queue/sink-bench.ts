@@ -1,7 +1,6 @@
 // A queue sink in this process against a real RabbitMQ site: publishes batches as agents do, runs the sink, reads its dead letters and numbers.
 import { randomFillSync } from 'node:crypto';
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
-import { expect } from 'vitest';
 import { encodeBatch } from '#core/batch.ts';
 import type { Config } from '#core/config/config.ts';
 import type { QueueSinkConfig } from '#core/config/sink-config.ts';
@@ -10,11 +9,11 @@ import { ownEventLine, parseEventLine } from '#core/event-line.ts';
 import { createLog } from '#core/io/log.ts';
 import { createTelemetry, type Telemetry } from '#core/io/telemetry.ts';
 import { uuidGenerator, uuidv7 } from '#core/uuid.ts';
-import { runTopology } from '#topology/main.ts';
 import { DEAD_STREAM, EVENTS, sinkQueue } from '#topology/names.ts';
 import { runQueueSink } from '../../../consumers/queue-sink.ts';
 import type { openQueueSink } from '../../../consumers/queue/sinks.ts';
 import { ADMIN_PASSWORD, configFor, type Site, startSite, until } from '../../containers.ts';
+import { declared } from '../../topology/broker.ts';
 
 const ids = uuidGenerator(Date.now, randomFillSync);
 
@@ -65,7 +64,7 @@ export class SinkBench implements AsyncDisposable {
   }
 
   async declare(): Promise<void> {
-    expect(await runTopology('declare', this.config, { json: true })).toBe(0);
+    await declared(this.config);
   }
 
   /** After the site was away. */

@@ -10,13 +10,13 @@ import type { Batch } from '#core/batch.ts';
 import type { Config } from '#core/config/config.ts';
 import { ownEventLine, parseEventLine } from '#core/event-line.ts';
 import { uuidGenerator } from '#core/uuid.ts';
-import { runTopology } from '#topology/main.ts';
 import { sinkQueue } from '#topology/names.ts';
 import { decodeProgress } from '../../../consumers/replay/progress.ts';
 import { configFor, type Site, startSite, until } from '../../containers.ts';
 import { connectAdmin, depth, publishBatches, replay, takeEvents } from '../operator-bench.ts';
 import { files, search } from '../sinks.ts';
 import { startCommand } from '../operator-process.ts';
+import { declared } from '../../topology/broker.ts';
 
 const HOUR = 3_600_000;
 const noon = Date.parse('2026-11-23T12:00:00Z');
@@ -65,7 +65,7 @@ function* batches(): Generator<Batch> {
 beforeAll(async () => {
   site = await startSite('chicago');
   config = configFor([site.config], { sinks: [files, search] });
-  expect(await runTopology('declare', config, { json: true, print() {} })).toBe(0);
+  await declared(config);
   admin = await connectAdmin(site);
   admin.on('error', () => {}); // the last test stops the site
   folder = await mkdtemp(join(tmpdir(), 'waggle-replay-'));

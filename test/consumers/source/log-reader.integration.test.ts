@@ -6,12 +6,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Batch, encodeBatch } from '#core/batch.ts';
 import type { Config } from '#core/config/config.ts';
 import { EVENTS_LOG, EVENTS_PARTITION, logStream } from '#topology/names.ts';
-import { runTopology } from '#topology/main.ts';
 import type { LogMessage, PartitionListener, Position } from '../../../consumers/source/contract.ts';
 import { LogReader, type ReaderEvent } from '../../../consumers/source/log-reader.ts';
 import { StreamConnection } from '../../../consumers/source/stream-client.ts';
 import { ADMIN_PASSWORD, configFor, type Site, startSite, until } from '../../containers.ts';
 import { identityAt, makeMessage } from '../drain/batches.ts';
+import { declared } from '../../topology/broker.ts';
 
 const PARTITIONS = 2;
 let site: Site;
@@ -47,7 +47,7 @@ beforeAll(async () => {
     },
   ] as const;
   config = configFor([site.config], { log: { partitions: PARTITIONS }, sinks });
-  expect(await runTopology('declare', config, { json: true })).toBe(0);
+  await declared(config);
   // A broker that is killed within seconds of its first stream may lose its stream coordinator (docs/topology.md): not what is tested here.
   await site.stop();
   await site.start();
@@ -149,7 +149,7 @@ function read(group: string, sink = new Sink(), password = 'test-files'): Sink {
 /** Two partitions with nothing in them. */
 async function rebuild(): Promise<void> {
   for (let partition = 0; partition < PARTITIONS; partition++) await channel.deleteQueue(logStream(partition));
-  expect(await runTopology('declare', config, { json: true })).toBe(0);
+  await declared(config);
 }
 
 describe('the stream client, mended', () => {

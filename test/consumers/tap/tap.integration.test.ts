@@ -9,14 +9,14 @@ import type { Config } from '#core/config/config.ts';
 import { runTap } from '../../../consumers/tap/tap.ts';
 import { startSite, until, type Site } from '../../containers.ts';
 import { configFor } from '../../site-config.ts';
-import { batchOf, byHand, connectAs, publishBatches, readBatches, run } from '../../topology/broker.ts';
+import { declared, batchOf, byHand, connectAs, publishBatches, readBatches } from '../../topology/broker.ts';
 
 let site: Site;
 let config: Config;
 beforeAll(async () => {
   site = await startSite('chicago');
   config = configFor([site.config]);
-  expect((await run('declare', config)).code).toBe(0);
+  await declared(config);
 });
 afterAll(() => site?.[Symbol.asyncDispose]());
 
