@@ -63,15 +63,19 @@ test('broken off after every single step and run again, it ends in the same stat
     sites: config.sites.map((site, index) => ({ ...site, management: [gates[index]?.url ?? ''] })),
   };
   const codes: number[] = [];
+  let told = '';
   try {
-    for (; codes.at(-1) !== 0 && turn < 400; turn++) {
+    // By time, not by turns: until the broker's statistics tell that a permit lies in its queue, each turn puts it there once more.
+    for (const deadline = performance.now() + 120_000; codes.at(-1) !== 0 && performance.now() < deadline; turn++) {
       left = 1;
-      codes.push((await run('declare', through)).code);
+      const { code, text } = await run('declare', through);
+      codes.push(code);
+      told = text;
     }
   } finally {
     for (const { server } of gates) server.close();
   }
-  expect(codes.at(-1)).toBe(0);
+  expect(codes.at(-1), told).toBe(0);
   const objects = (await byHand(sites.chicago.config).get('/api/queues/steps')) as unknown[];
   // Each broken off turn made one thing; there are more things than queues, at both sites.
   expect(codes.length).toBeGreaterThan(2 * objects.length);
