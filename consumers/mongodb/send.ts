@@ -37,6 +37,8 @@ export class MongodbConnection implements Connection<Statement> {
   readonly #settings: ConnectionSettings;
   readonly #target: string;
   #client: MongoClient | null = null;
+  /** Whether this client has had an answer. */
+  #reached = false;
 
   constructor(settings: ConnectionSettings) {
     this.#settings = settings;
@@ -65,6 +67,7 @@ export class MongodbConnection implements Connection<Statement> {
   async [Symbol.asyncDispose](): Promise<void> {
     const client = this.#client;
     this.#client = null;
+    this.#reached = false;
     if (client === null) return;
     await unlessAborted(client.close(true), AbortSignal.timeout(CLOSE_MS)).catch(() => {});
   }
@@ -77,8 +80,12 @@ export class MongodbConnection implements Connection<Statement> {
     try {
       // By the signal the driver closes the socket.
       const work = client.db(this.#settings.database).command(command, { signal: either });
-      return meaning(await unlessAborted(work, either));
+      const reply = await unlessAborted(work, either);
+      this.#reached = true;
+      return meaning(reply);
     } catch (error) {
+      // A client that could not connect at first says "Topology is closed" from then on, for ever.
+      if (!this.#reached) await this[Symbol.asyncDispose]();
       if (either.aborted) return this.#late();
       const outcome = failureOutcome(error, this.#target);
       if (outcome === null) throw error;

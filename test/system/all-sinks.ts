@@ -252,6 +252,9 @@ async function storedOf(target: Target, generators: readonly Generator[]): Promi
   return new Map([...(await target.stored())].filter(([event]) => names.has(event.slice(0, event.lastIndexOf(':')))));
 }
 
+const toldOf = ({ name, sent, acknowledged, unknown, refused, surprises }: Generator): string =>
+  `${name}: ${sent} sent, ${acknowledged.size} acknowledged, ${unknown.size} unknown, ${refused} times refused; surprises: ${surprises.length} ${surprises[0] ?? ''}`;
+
 /** Waits until all that was acknowledged is there, for as long as more and more comes: a stand-in may be slow. */
 async function arrived(target: Target, generators: readonly Generator[]): Promise<void> {
   const acknowledged = generators.reduce((sum, { acknowledged: { size } }) => sum + size, 0);
@@ -266,7 +269,9 @@ async function arrived(target: Target, generators: readonly Generator[]): Promis
       last = String(error); // it was just started again
     }
     if (performance.now() - grew > STALLED_MS)
-      throw new Error(`${target.sink}: ${most} of ${acknowledged} events, and no more for ${STALLED_MS} ms ${last}`);
+      throw new Error(
+        `${target.sink}: ${most} of ${acknowledged} events, and no more for ${STALLED_MS} ms ${last}\n${generators.map(toldOf).join('\n')}`,
+      );
     await delay(LOOK_MS);
   }
 }

@@ -96,6 +96,9 @@ export const linked = (wan: Wan, { config, nodes }: Site): SiteConfig => ({
   federation: nodes.map(({ name }) => wan.to(name)),
 });
 
+/** Nothing listens there, and fetch asks: it refuses some ports, the first among them, by itself. */
+const CLOSED = 'http://127.0.0.1:2';
+
 /** An agent whose spool outlives its process. */
 export class AgentHost implements AsyncDisposable {
   starts = 0;
@@ -104,7 +107,7 @@ export class AgentHost implements AsyncDisposable {
   readonly #host: string;
   #folder: string | null = null;
   #agent: AgentProcess | null = null;
-  #http = 'http://127.0.0.1:1';
+  #http = CLOSED;
 
   constructor(config: Config, site: string, host: string) {
     this.#config = config;
@@ -145,7 +148,7 @@ export class AgentHost implements AsyncDisposable {
   }
 
   async kill(): Promise<void> {
-    this.#http = 'http://127.0.0.1:1';
+    this.#http = CLOSED;
     await this.#agent?.kill('SIGKILL');
   }
 

@@ -234,6 +234,15 @@ describe('a connection', () => {
     expect(await events('back').countDocuments()).toBe(2);
   });
 
+  test('finds a server that was away at first', async () => {
+    await proxy.down();
+    const connection = connect('later', 500);
+    expect(await send(connection, many(1))).toMatchObject({ kind: 'retry' });
+    expect(await send(connection, many(1))).toMatchObject({ kind: 'retry' });
+    await proxy.up();
+    await until('it is written', async () => (await send(connection, many(1))).kind === 'done');
+  });
+
   test.each([
     [
       { ok: 1, n: 1, nModified: 0, upserted: [], writeConcernError: { code: 64, errmsg: 'waiting' } },
