@@ -44,7 +44,7 @@ interface Subcommand {
 }
 
 const json = new Option('--json', 'print JSON');
-const beeParts = ['key', 'test', 'try', 'compile', 'diff'];
+const beeParts = ['key', 'test', 'try', 'compile', 'diff', 'schema'];
 const rate = new Option('--rate <events>', 'so many events a second at most').default('5000');
 const level = new Option('--level <level>', 'where an event must be before the agent answers').choices([
   'memory',
@@ -80,11 +80,8 @@ const subcommands: readonly Subcommand[] = [
   {
     name: 'bee',
     about: 'run Bee, which takes events from phones, browsers and other untrusted senders; or see docs/bee-rules.md',
-    args: [
-      new Argument('[what]', 'key: make one').choices(beeParts),
-      new Argument('[names...]', 'a source, file or rules'),
-    ],
-    options: [new Option('--rules <folder>', 'where the rule files are').default('bee/rules'), json],
+    args: [new Argument('[what]', 'without: Bee runs').choices(beeParts), new Argument('[names...]')],
+    options: [new Option('--rules <folder>', 'in place of bee/rules, or of bee.rules where Bee runs'), json],
     run: async ({ file, args: [what, ...names], options }) => {
       if (what !== undefined) {
         const { beeCommand } = await import('./bee/command.ts');
@@ -92,7 +89,7 @@ const subcommands: readonly Subcommand[] = [
       }
       return runService('bee', file, needsOfBee, async (config, signal) => {
         const { runBee } = await import('./bee/main.ts');
-        return runBee(config, signal);
+        return runBee(config, signal, textOf(options['rules']));
       });
     },
   },

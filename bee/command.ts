@@ -1,4 +1,4 @@
-// `waggle bee key | test | try | compile | diff`: rules looked at before they serve. What each prints is for the author of a rule.
+// `waggle bee key | test | try | compile | diff | schema`: rules looked at before they serve. What each prints is for the author of a rule.
 import { readFileSync } from 'node:fs';
 import { EXIT_CONFIG } from '#core/io/config-file.ts';
 import { scanEvents } from '#core/json/scan.ts';
@@ -6,6 +6,7 @@ import { rejection } from './codes.ts';
 import { type CompatibilityChange, compareRules } from './rule/compare.ts';
 import type { CompiledRule } from './rule/compile.ts';
 import { judgeData } from './rule/examples.ts';
+import { ruleFileSchema } from './rule/file-schema.ts';
 import { planText } from './rule/plan-text.ts';
 import { type BuiltSet, RuleSetBuilder } from './rule-set.ts';
 import { readRuleFiles } from './rules.ts';
@@ -23,6 +24,9 @@ interface Output {
   readonly tell: (text: string) => void;
 }
 
+/** Authors have no configuration: it is where this repository has them. */
+const DEFAULT_FOLDER = 'bee/rules';
+
 /** Hashes are shown, not compared: the service has a key of its own. */
 const ANY_KEY = 'waggle bee';
 
@@ -37,8 +41,13 @@ export async function beeCommand(
 ): Promise<number | string> {
   const args = names.flatMap((name) => name ?? []);
   if (what === 'key') return printKey(args[0] ?? '', output);
+  if (what === 'schema') {
+    output.print(`${JSON.stringify(ruleFileSchema(), null, 2)}\n`);
+    return 0;
+  }
   try {
-    return await runCommand({ what, args, folder: String(options['rules']), json: options['json'] === true }, output);
+    const folder = String(options['rules'] ?? DEFAULT_FOLDER);
+    return await runCommand({ what, args, folder, json: options['json'] === true }, output);
   } catch (error) {
     if (!(error instanceof RulesInvalid)) throw error;
     output.tell(`${error.message}\n`);

@@ -31,15 +31,17 @@ export interface Bee extends AsyncDisposable {
   readonly admin: string;
 }
 
-/** Runs until the signal aborts. Resolves with the exit code: 0, or 78 where it cannot start. */
-export async function runBee(config: Config, signal: AbortSignal, telemetry = createTelemetry('bee')): Promise<number> {
+/** Runs until the signal aborts. `rules`: a folder in place of `bee.rules`. Resolves with the exit code: 0, or 78 where it cannot start. */
+export async function runBee(config: Config, signal: AbortSignal, rules: string | null = null): Promise<number> {
+  const telemetry = createTelemetry('bee');
   if (config.bee === null) {
     telemetry.fact('error', 'bee.cannot-start', {}, `${config.file} has no section "bee"; see docs/bee.md`);
     return EXIT_CONFIG;
   }
   let bee: Bee;
   try {
-    bee = await startBee(config, config.bee, telemetry);
+    const folder = rules === null ? config.bee.rules : resolve(rules);
+    bee = await startBee(config, { ...config.bee, rules: folder }, telemetry);
   } catch (error) {
     if (!(error instanceof RulesInvalid) && !(error instanceof ListenRefused)) throw error;
     telemetry.fact('error', 'bee.cannot-start', {}, error.message);

@@ -17,6 +17,7 @@ const ASSETS = [
   'waggle.schema.json',
   'docs/**/*.md',
   'deploy/systemd/*',
+  'bee/rule.schema.json',
   'bee/rules/**/*.{yaml,yml}',
 ];
 

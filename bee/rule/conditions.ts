@@ -9,7 +9,7 @@ import { compareDecimals } from './decimal.ts';
 import type { Condition, Field, Fields } from './model.ts';
 import type { RuleReader } from './read.ts';
 
-const CONDITION_KEYS = ['when', 'with', 'require', 'forbid', 'any', 'order'] as const;
+export const CONDITION_KEYS = ['when', 'with', 'require', 'forbid', 'any', 'order'] as const;
 const ORDERED: readonly Field['type'][] = ['integer', 'decimal', 'timestamp'];
 const COMPARED: readonly Field['type'][] = ['enum', 'boolean', 'integer', 'text', 'id'];
 

@@ -1,5 +1,5 @@
 // Exact decimal numbers as text: `-12.50`. No exponent, no plus, no zero in front, at most 18 digits before the point.
-const DECIMAL = /^-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?$/;
+export const DECIMAL = /^-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?$/;
 const SCALE = 18;
 
 export const isDecimal = (text: string): boolean => DECIMAL.test(text);

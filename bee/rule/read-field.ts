@@ -18,7 +18,7 @@ import type { RuleReader } from './read.ts';
 type Path = readonly PathStep[];
 
 const COMMON_KEYS = ['type', 'required', 'default', 'about', 'sanitize'] as const;
-const MAX_FIELDS = 300;
+export const MAX_FIELDS = 300;
 const SCALAR_TYPES: readonly TypeName[] = [
   'text', 'id', 'integer', 'decimal', 'boolean', 'timestamp', 'enum', 'email', 'phone', 'url', 'locale', 'version', 'ip',
 ]; // prettier-ignore

@@ -14,8 +14,8 @@ export type ReadRule =
 /** Characters beyond which a rule file is refused unread. */
 const MAX_RULE_FILE = 131_072;
 const MAX_VERSION = 999;
-const RULE_NAME = /^([A-Za-z0-9_.-]+?)(?:@([1-9][0-9]{0,2}))?$/;
-const UNKNOWN: readonly Unknown[] = ['drop', 'keep', 'reject'];
+export const RULE_NAME = /^([A-Za-z0-9_.-]+?)(?:@([1-9][0-9]{0,2}))?$/;
+export const UNKNOWN: readonly Unknown[] = ['drop', 'keep', 'reject'];
 
 const RULE_KEYS = ['type', 'about', 'unknown', 'shadow', 'fields', 'conditions', 'examples'] as const;
 
