@@ -45,6 +45,10 @@ function compareFields(before: Fields, after: Fields, above: string, strict: boo
   return [...gone, ...added];
 }
 
+/** What readers see of a value, and what makes one that would be rejected fit. */
+const CHANGING = ['hash', 'mask', 'drop', 'lower', 'round'] as const;
+const MENDING = ['trim', 'lower', 'round', 'truncate'] as const;
+
 function compareField(before: Field, after: Field, path: string, strict: boolean): readonly CompatibilityChange[] {
   const senders = (text: string): CompatibilityChange => ({ breaks: 'senders', path, text });
   const readers = (text: string): CompatibilityChange => ({ breaks: 'readers', path, text });
@@ -53,15 +57,30 @@ function compareField(before: Field, after: Field, path: string, strict: boolean
   const found: CompatibilityChange[] = [];
   if (after.required && !before.required) found.push(senders('is required now'));
   if (before.required && !after.required) found.push(readers('may be absent now'));
-  for (const name of ['hash', 'mask', 'drop'] as const)
+  if (before.default !== after.default && before.default !== undefined)
+    found.push(
+      readers(after.default === undefined ? 'has no default any more' : `its default is ${after.default} now`),
+    );
+  for (const name of CHANGING)
     if (after.sanitize.includes(name) !== before.sanitize.includes(name))
       found.push(readers(after.sanitize.includes(name) ? `${name} is new` : `${name} is no longer done`));
+  for (const name of MENDING)
+    if (before.sanitize.includes(name) && !after.sanitize.includes(name))
+      found.push(senders(`${name} is no longer done`));
   const cuts = after.sanitize.includes('truncate');
   if (limit(after, 'max') < limit(before, 'max') && !cuts) found.push(senders('has a lower max'));
   if (limit(after, 'min') > limit(before, 'min')) found.push(senders('has a higher min'));
-  if (limit(after, 'max') > limit(before, 'max')) found.push({ breaks: 'nobody', path, text: 'has a higher max' });
+  if (limit(after, 'max') > limit(before, 'max'))
+    found.push(
+      before.sanitize.includes('truncate') && !takesAnyCharacter(before)
+        ? senders('has a higher max: what was cut off must fit now')
+        : { breaks: 'nobody', path, text: 'has a higher max' },
+    );
   return [...found, ...compareOwn(before, after, path, strict, senders, readers)];
 }
+
+const takesAnyCharacter = (field: Field): boolean =>
+  field.type === 'text' && (field.characters === 'line' || field.characters === 'lines');
 
 /** Numbers; decimals are compared elsewhere. */
 function limit(field: Field, which: 'min' | 'max'): number {
@@ -80,7 +99,7 @@ function compareOwn(
   readers: Say,
 ): readonly CompatibilityChange[] {
   if (before.type === 'enum' && after.type === 'enum')
-    return compareWords(before.values, after.values, senders, readers);
+    return compareWords(before.values.map(wordOf(after)), after.values, senders, readers);
   if (before.type === 'money' && after.type === 'money')
     return [
       ...compareWords(before.currencies, after.currencies, senders, readers),
@@ -118,6 +137,12 @@ function compareOwn(
   }
   return [];
 }
+
+/** As it is looked for. */
+const wordOf =
+  ({ sanitize }: Field) =>
+  (word: string): string =>
+    sanitize.includes('lower') ? word.toLowerCase() : word;
 
 function compareWords(
   before: readonly string[],

@@ -25,10 +25,11 @@ export interface CompiledRule {
   readonly protect: ProtectAll | null;
 }
 
-/** Strict, without coercion, without defaults, and blind to what objects inherit. */
-function createAjv(): Ajv2020 {
+/** Strict, without coercion, without defaults, and blind to what objects inherit. `strictTypes`: off for schemas that say no type, which no rule's does. */
+export function createAjv(strictTypes = true): Ajv2020 {
   const ajv = new Ajv2020({
     strict: true,
+    strictTypes,
     strictRequired: false, // a condition requires what the schema around it defines
     allErrors: false,
     unicodeRegExp: false, // our patterns are ASCII, and twice as fast so
