@@ -1,7 +1,7 @@
 // The command as people call it: what it prints, and its exit codes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -42,6 +42,42 @@ function written(name: string, content: string): string {
   writeFileSync(file, content);
   return file;
 }
+
+const wrongRules = (): string => {
+  const rules = join(folder, 'rules');
+  mkdirSync(rules, { recursive: true });
+  writeFileSync(join(rules, 'a.b.yaml'), 'type: a.b\nabout: A.\nfields:\n  n: txet\n');
+  return rules;
+};
+const viewed = (screen: string): string =>
+  `{"type":"screen.viewed","data":{"device_id":"0190a5c2-7d1e-7c3a-9f2b-3d5e8a1c4b6f","screen":${screen},"viewed_ms":1}}`;
+
+describe('bee', () => {
+  test.each([
+    [['test'], 0, /^8 rules, set [0-9a-f]{16}: may be activated$/m, /^$/],
+    [['test', '--json'], 0, /^\{"set":"[0-9a-f]{16}","rules":\[/, /^$/],
+    [['try', viewed('"home"')], 0, /^accepted$/m, /^$/],
+    [['try', viewed('7')], 1, /kind-wrong at \/data\/screen/, /^$/],
+    [['compile', 'purchase'], 0, /"https:\/\/json-schema.org\/draft\/2020-12\/schema"/, /^$/],
+    [['compile'], 64, /^$/, /compile needs the name of a rule/],
+    [['compile', 'nothing'], 64, /^$/, /there is no rule "nothing"; there are app.opened/],
+    [['diff', 'purchase', 'purchase'], 0, /^purchase takes what purchase takes$/m, /^$/],
+    [['diff', 'purchase', 'app.opened'], 1, /^breaks senders: /m, /^$/],
+    [['schema'], 0, /"title": "A rule of Bee/, /^$/],
+    [['key', 'app'], 0, /app\.[A-Za-z0-9_-]{20}/, /^$|hash|key/],
+    [['taste'], 64, /^$/, /Allowed choices are key, test, try, compile, diff, schema/],
+    [['test', '--rules', '/nowhere/at/all'], 78, /^$/, /\/nowhere\/at\/all/],
+  ])('%j', async (args, code, out, err) => {
+    const ended = await waggle(['bee', ...args]);
+    expect(ended).toEqual({ code, out: expect.stringMatching(out), err: expect.stringMatching(err) });
+  });
+
+  test('a wrong rule file is told with file, line and column', async () => {
+    const ended = await waggle(['bee', 'test', '--rules', wrongRules()]);
+    expect(ended).toMatchObject({ code: 78, out: '' });
+    expect(ended.err).toMatch(/a\.b\.yaml:4:6: fields\.n: is no field type; did you mean "text"\?/);
+  });
+});
 
 describe('use', () => {
   test('--help names every subcommand and the exit codes', async () => {

@@ -1,7 +1,7 @@
 // An event that was mended by hand, as the line that is delivered instead of the letter's own. Pure.
 // Source, id and type stay: by the first two its target knows a repeat, by the last its sink takes it.
 import { parseEventLine } from '#core/event-line.ts';
-import { readEvent, typeNamer } from '#core/event.ts';
+import { readEvent, type TypeNamer } from '#core/event.ts';
 import { scanMembers } from '#core/json/members.ts';
 import { scanEvents } from '#core/json/scan.ts';
 
@@ -13,6 +13,9 @@ const OPEN_OBJECT = 0x7b;
 const CLOSE = '}';
 const LF = 0x0a;
 const ATTRIBUTES = ['id', 'source', 'type', 'time', 'receivedat', 'host', 'site'] as const;
+
+/** The type must stay, and what Bee rejected may have one that no agent takes: `purchase@2` is a rule's second version. */
+const asNamed: TypeNamer = (type) => ({ kind: 'named', type, tag: null });
 
 /**
  * `line`: the letter's event, with or without its line feed. `json`: the whole event (an object with `specversion`, as `waggle dead show
@@ -28,7 +31,7 @@ export function mendEvent(line: Buffer, json: Buffer): Mended {
   const value = bytes.subarray(scanned.spans[0], scanned.spans[1]);
   const isEvent = value[0] === OPEN_OBJECT && scanMembers(value, 0, value.length).names.includes('specversion');
   if (!isEvent) return { kind: 'mended', line: withData(line, old.data, value) };
-  const read = readEvent(value, 0, value.length, typeNamer([]));
+  const read = readEvent(value, 0, value.length, asNamed);
   if (read.kind === 'refused') return unfit(`${read.pointer === '' ? '' : `${read.pointer}: `}${read.message}`);
   const event = parseEventLine(value);
   if (event === null)

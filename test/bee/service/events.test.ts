@@ -1,8 +1,11 @@
 // POST /v1/events: verdicts by index, and what the agent has of them.
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
 import type { Accepted } from '../../../ingest/inputs/contract.ts';
-import { APP, NARROW, TOKEN, checkin, serveBee, type BeeParts, type ServedBee } from './serve-bee.ts';
+import { APP, NARROW, TOKEN, beeConfig, checkin, serveBee, type BeeParts, type ServedBee } from './serve-bee.ts';
 
 let served: ServedBee | null = null;
 afterEach(async () => {
@@ -243,6 +246,56 @@ test('an operator who replays is believed: source and id stay, and rules judge a
   expect(again.body).toMatchObject({ accepted: 1 });
   expect(bee.events()[0]).toMatchObject({ id: 'bad-1', source: '/apps/ios' });
 });
+
+test('rules change under load: no request is dropped, each is judged by one set, and old requests finish by theirs', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'waggle-rules-'));
+  try {
+    cpSync(beeConfig('').rules, folder, { recursive: true });
+    const bee = await serving({ rules: folder, rate: { window: 60_000, key: 1e6, address: 1e6 } });
+    const file = join(folder, 'checkin.created.yaml');
+    const original = readFileSync(file, 'utf8');
+    const [loose, strict] = [
+      original,
+      original.replace(/^unknown: .*\n/m, '').replace('fields:', 'unknown: reject\nfields:'),
+    ];
+    const active = async (): Promise<string> => (await fetch(`${bee.bee.address}/rules`)).text();
+    const seen = new Set<string>();
+    let sent = 0;
+    const over = new AbortController();
+    const phone = async (name: string): Promise<void> => {
+      for (let n = 0; !over.signal.aborted; n++) {
+        const batch = Array.from({ length: 20 }, (_, i) => checkin(`${name}-${n}-${i}`, { colour: 'red' }));
+        const { status, body } = await bee.send(batch);
+        sent += batch.length;
+        expect(status).toBe(200);
+        // All of a request by the same set: all are let through without the field, or all are rejected for it.
+        expect([body.accepted, body.rejected]).toSatisfy(
+          ([yes, no]) => (yes === 20 && no === 0) || (yes === 0 && no === 20),
+        );
+        seen.add(body.accepted === 20 ? 'loose' : 'strict');
+      }
+    };
+    const phones = Promise.all([phone('a'), phone('b'), phone('c')]);
+    for (const [text, told] of [
+      [strict, 'a reason to reject'],
+      [loose, 'left out'],
+      [strict, 'a reason to reject'],
+    ] as const) {
+      writeFileSync(file, text);
+      await expect.poll(async () => sectionOf(await active()), { timeout: 10_000 }).toContain(told);
+      const before = sent;
+      await expect.poll(() => sent, { timeout: 10_000 }).toBeGreaterThan(before + 60);
+    }
+    over.abort();
+    await phones;
+    expect(seen).toEqual(new Set(['loose', 'strict']));
+    expect(bee.events().length + bee.letters.length).toBe(sent);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}, 60_000);
+
+const sectionOf = (page: string): string => /<section id="checkin.created">.*?<\/section>/s.exec(page)?.[0] ?? '';
 
 test('counters tell which app sends what is rejected', async () => {
   const bee = await serving();

@@ -114,6 +114,13 @@ describe('a mended event', () => {
     expect(mend(whole.replace('12:00:00Z', '25:00:00Z'))).toMatch(/^unfit: \/time: /);
   });
 
+  test('keeps a type that only Bee knows: purchase@2, a version of its rule', () => {
+    const versioned = line.toString().replace('"a.b"', '"a.b@2"');
+    const whole = versioned.replace('{"n":1}', '{"n":2}');
+    expect(mendEvent(Buffer.from(versioned), Buffer.from(whole))).toEqual({ kind: 'mended', line: Buffer.from(whole) });
+    expect(mendEvent(Buffer.from(versioned), Buffer.from(whole.replace('@2', ''))).kind).toBe('unfit');
+  });
+
   test('gets data where it had none', () => {
     const bare = line.toString().replace(',"datacontenttype":"application/json","data":{"n":1}', '');
     const mended = mendEvent(Buffer.from(`${bare}\n`), Buffer.from('{"n":2}'));
