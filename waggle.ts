@@ -80,12 +80,15 @@ const subcommands: readonly Subcommand[] = [
   {
     name: 'bee',
     about: 'run Bee, which takes events from phones, browsers and other untrusted senders; or see docs/bee-rules.md',
-    args: [new Argument('[what]', 'without: Bee runs').choices(beeParts), new Argument('[names...]')],
-    options: [new Option('--rules <folder>', 'in place of bee/rules, or of bee.rules where Bee runs'), json],
+    args: [
+      new Argument('[what]', 'without: Bee runs').choices(beeParts),
+      new Argument('[names...]', 'of a source, rules or a file; or the event itself'),
+    ],
+    options: [new Option('--rules <folder>', 'of rule files; bee.rules of the configuration unless given'), json],
     run: async ({ file, args: [what, ...names], options }) => {
       if (what !== undefined) {
         const { beeCommand } = await import('./bee/command.ts');
-        return orWrongUse(await beeCommand(what, names, options, output));
+        return orWrongUse(await beeCommand({ what, names, options, file }, output));
       }
       return runService('bee', file, needsOfBee, async (config, signal) => {
         const { runBee } = await import('./bee/main.ts');

@@ -1,6 +1,7 @@
 // `waggle bee key | test | try | compile | diff | schema`: rules looked at before they serve. What each prints is for the author of a rule.
-import { readFileSync } from 'node:fs';
-import { EXIT_CONFIG } from '#core/io/config-file.ts';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
+import { EXIT_CONFIG, loadConfig } from '#core/io/config-file.ts';
 import { scanEvents } from '#core/json/scan.ts';
 import { rejection } from './codes.ts';
 import { type CompatibilityChange, compareRules } from './rule/compare.ts';
@@ -8,11 +9,19 @@ import type { CompiledRule } from './rule/compile.ts';
 import { judgeData } from './rule/examples.ts';
 import { ruleFileSchema } from './rule/file-schema.ts';
 import { planText } from './rule/plan-text.ts';
+import { HIDDEN } from './rule/protect.ts';
 import { type BuiltSet, RuleSetBuilder } from './rule-set.ts';
 import { readRuleFiles } from './rules.ts';
 import { printKey } from './service/print-key.ts';
-import { RulesInvalid, type RuleSet, type Verdict } from './verdict.ts';
+import { type Change, RulesInvalid, type RuleSet, type Verdict } from './verdict.ts';
 
+export interface BeeUse {
+  readonly what: string;
+  readonly names: readonly (string | undefined)[];
+  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  /** Path of the configuration. */
+  readonly file: string;
+}
 interface BeeCall {
   readonly what: string;
   readonly args: readonly string[];
@@ -24,29 +33,27 @@ interface Output {
   readonly tell: (text: string) => void;
 }
 
-/** Authors have no configuration: it is where this repository has them. */
-const DEFAULT_FOLDER = 'bee/rules';
-
 /** Hashes are shown, not compared: the service has a key of its own. */
 const ANY_KEY = 'waggle bee';
 
 type Loaded = Extract<BuiltSet, { readonly kind: 'set' }>;
 
-/** The exit code, or what is wrong with the use. */
-export async function beeCommand(
-  what: string,
-  names: readonly (string | undefined)[],
-  options: Readonly<Record<string, string | boolean | undefined>>,
-  output: Output,
-): Promise<number | string> {
+/** How many names each takes. */
+const NAMES: Readonly<Record<string, number>> = { key: 1, test: 0, try: 1, compile: 1, diff: 2, schema: 0 };
+
+/** The exit code, or what is wrong with the use. Throws ConfigInvalid where the folder has to be asked of a configuration that is wrong. */
+export async function beeCommand({ what, names, options, file }: BeeUse, output: Output): Promise<number | string> {
   const args = names.flatMap((name) => name ?? []);
+  const most = NAMES[what] ?? 0;
+  if (args.length > most)
+    return `bee ${what} takes ${most === 0 ? 'no name' : `${most} at most`}: what is "${args[most]}"?`;
   if (what === 'key') return printKey(args[0] ?? '', output);
   if (what === 'schema') {
     output.print(`${JSON.stringify(ruleFileSchema(), null, 2)}\n`);
     return 0;
   }
+  const folder = rulesFolder(options['rules'], file);
   try {
-    const folder = String(options['rules'] ?? DEFAULT_FOLDER);
     return await runCommand({ what, args, folder, json: options['json'] === true }, output);
   } catch (error) {
     if (!(error instanceof RulesInvalid)) throw error;
@@ -55,11 +62,21 @@ export async function beeCommand(
   }
 }
 
+/** `--rules`; else `bee.rules` of the configuration; where there is none in this folder, what that is by default. */
+function rulesFolder(given: string | boolean | undefined, file: string): string {
+  if (typeof given === 'string') return given;
+  const byDefault = 'bee/rules';
+  if (file === 'waggle.yaml' && !existsSync(file)) return byDefault;
+  const rules = loadConfig(file, ['bee.rules']).bee?.rules ?? byDefault;
+  return isAbsolute(rules) ? rules : join(dirname(file), rules);
+}
+
 async function runCommand(call: BeeCall, { print, tell }: Output): Promise<number | string> {
   const files = await readRuleFiles(call.folder);
   const built = await new RuleSetBuilder(ANY_KEY).build(files);
   if (built.kind === 'invalid') {
     if (call.what === 'test' && built.problems.every((problem) => problem.includes(': example "'))) {
+      if (call.json) print(`${JSON.stringify({ problems: built.problems })}\n`);
       for (const problem of built.problems) tell(`${problem}\n`);
       tell(`${built.problems.length} examples do not hold; this set would not be activated\n`);
       return 1;
@@ -98,7 +115,7 @@ function named({ compiled }: Loaded, name: string): CompiledRule | string {
 function tryEvent(built: Loaded, { args: [file = '-'], json }: BeeCall, print: Output['print']): number | string {
   let body: Buffer;
   try {
-    body = file.startsWith('{') ? Buffer.from(file) : readFileSync(file === '-' ? 0 : file);
+    body = /^[[{]/.test(file) ? Buffer.from(file) : readFileSync(file === '-' ? 0 : file);
   } catch (error) {
     return `the event cannot be read: ${error instanceof Error ? error.message : String(error)}`;
   }
@@ -143,9 +160,14 @@ function explain({ compiled }: Loaded, verdict: Tried): string {
     if (verdict.copy !== null) step(`To the dead letters goes: ${verdict.copy}`);
     return `${lines.join('\n')}\nrejected\n`;
   }
-  for (const { pointer, sanitizer, detail } of verdict.changes) step(`${pointer}: ${sanitizer}: ${detail}.`);
+  const changes = (all: readonly Change[]): void => {
+    for (const { pointer, sanitizer, detail } of all) step(`${pointer}: ${sanitizer}: ${detail}.`);
+  };
+  const hidden = Object.values(HIDDEN);
+  changes(verdict.changes.filter(({ detail }) => !hidden.includes(detail)));
   if (verdict.changes.length === 0) step('Nothing has to be changed.');
   step('The schema and the conditions hold.');
+  changes(verdict.changes.filter(({ detail }) => hidden.includes(detail)));
   step(`What goes on: ${verdict.data}`);
   return `${lines.join('\n')}\naccepted\n`;
 }

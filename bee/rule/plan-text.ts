@@ -29,14 +29,14 @@ function fieldLines(fields: Fields, above: string): readonly Line[] {
 }
 
 function linesOf(field: Field, path: string): readonly Line[] {
-  const own = SANITIZERS.filter((name) => field.sanitize.includes(name)).map((name) => ({
-    text: `${path}: ${name}: ${SANITIZER_TEXTS[name]}`,
-    late: name === 'mask' || name === 'hash',
-  }));
   const cards =
-    field.type === 'text' && field.cards === 'mask'
+    field.type === 'text' && field.cards === 'mask' && !field.sanitize.includes('drop')
       ? [{ text: `${path}: card numbers in it are masked`, late: false }]
       : [];
+  const own = SANITIZERS.filter((name) => field.sanitize.includes(name)).flatMap((name) => [
+    { text: `${path}: ${name}: ${SANITIZER_TEXTS[name]}`, late: name === 'mask' || name === 'hash' },
+    ...(name === 'trim' ? cards : []),
+  ]);
   const byDefault =
     field.default === undefined
       ? []
@@ -51,6 +51,6 @@ function linesOf(field: Field, path: string): readonly Line[] {
     case 'one-of':
       return [...own, ...[...field.kinds].flatMap(([kind, fields]) => fieldLines(fields, `${path}(${kind})`))];
     default:
-      return [...own, ...cards, ...byDefault];
+      return [...own, ...byDefault];
   }
 }

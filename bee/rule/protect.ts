@@ -90,7 +90,8 @@ export function hiderOf(field: Field, hash: Hide | null): Hide | null {
   return field.sanitize.includes('mask') ? masker(field.type) : null;
 }
 
-const HIDDEN: Readonly<Record<'mask' | 'hash', string>> = { mask: 'masked', hash: 'hashed' };
+/** Details of these changes. */
+export const HIDDEN: Readonly<Record<'mask' | 'hash', string>> = { mask: 'masked', hash: 'hashed' };
 
 /** Null where nothing below the field is hidden. */
 function protectorOf(field: Field, hash: Hide | null): Protect | null {

@@ -80,9 +80,8 @@ function readTyped(
   for (const [name, option] of Object.entries(table.options)) {
     const at = [...path, name];
     const node = of(name);
-    if (node !== undefined) options[name] = readOption(reader, option, node, at);
-    else if (option.default !== undefined) options[name] = option.default;
-    else reader.problem(at, `is missing (${option.about})`);
+    options[name] = node === undefined ? option.default : readOption(reader, option, node, at);
+    if (node === undefined && option.default === undefined) reader.problem(at, `is missing (${option.about})`);
   }
   const sanitize = readSanitizers(reader, table, type, of('sanitize'), [...path, 'sanitize']);
   if (required && sanitize.includes('drop')) reader.problem(path, 'a field that is dropped cannot be required');

