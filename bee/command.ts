@@ -10,7 +10,7 @@ import { judgeData } from './rule/examples.ts';
 import { ruleFileSchema } from './rule/file-schema.ts';
 import { planText } from './rule/plan-text.ts';
 import { HIDDEN } from './rule/protect.ts';
-import { type BuiltSet, RuleSetBuilder } from './rule-set.ts';
+import { type Loaded, RuleSetBuilder } from './rule-set.ts';
 import { readRuleFiles } from './rules.ts';
 import { printKey } from './service/print-key.ts';
 import { type Change, RulesInvalid, type RuleSet, type Verdict } from './verdict.ts';
@@ -35,8 +35,6 @@ interface Output {
 
 /** Hashes are shown, not compared: the service has a key of its own. */
 const ANY_KEY = 'waggle bee';
-
-type Loaded = Extract<BuiltSet, { readonly kind: 'set' }>;
 
 /** How many names each takes. */
 const NAMES: Readonly<Record<string, number>> = { key: 1, test: 0, try: 1, compile: 1, diff: 2, schema: 0 };
@@ -75,17 +73,20 @@ async function runCommand(call: BeeCall, { print, tell }: Output): Promise<numbe
   const files = await readRuleFiles(call.folder);
   const built = await new RuleSetBuilder(ANY_KEY).build(files);
   if (built.kind === 'invalid') {
-    if (call.what === 'test' && built.problems.every((problem) => problem.includes(': example "'))) {
-      if (call.json) print(`${JSON.stringify({ problems: built.problems })}\n`);
-      for (const problem of built.problems) tell(`${problem}\n`);
-      tell(`${built.problems.length} examples do not hold; this set would not be activated\n`);
-      return 1;
-    }
-    throw new RulesInvalid(built.problems);
+    if (built.tried === null) throw new RulesInvalid(built.problems);
+    const { problems, tried } = built;
+    for (const problem of problems) tell(`${problem}\n`);
+    const count = problems.length === 1 ? '1 example does' : `${problems.length} examples do`;
+    tell(`${count} not hold; this set would not be activated\n`);
+    if (call.what !== 'test') return look(tried, call, print);
+    if (call.json) print(`${JSON.stringify({ problems })}\n`);
+    return 1;
   }
+  return call.what === 'test' ? test(built, call, print) : look(built, call, print);
+}
+
+function look(built: Loaded, call: BeeCall, print: Output['print']): number | string {
   switch (call.what) {
-    case 'test':
-      return test(built, call, print);
     case 'try':
       return tryEvent(built, call, print);
     case 'compile':

@@ -26,11 +26,18 @@ export interface ReadFile {
   readonly text: string;
   readonly compiled: CompiledRule | null;
   readonly problems: readonly string[];
+  /** Examples that do not hold. */
+  readonly failing: readonly string[];
 }
 
+export interface Loaded {
+  readonly set: RuleSet;
+  readonly compiled: readonly CompiledRule[];
+}
 export type BuiltSet =
-  | { readonly kind: 'set'; readonly set: RuleSet; readonly compiled: readonly CompiledRule[] }
-  | { readonly kind: 'invalid'; readonly problems: readonly string[] };
+  | ({ readonly kind: 'set' } & Loaded)
+  /** Never activated. `tried`: what it would be, where only examples speak against it, for their author to look into. */
+  | { readonly kind: 'invalid'; readonly problems: readonly string[]; readonly tried: Loaded | null };
 
 const MAX_RULES = 1000;
 
@@ -58,25 +65,37 @@ export class RuleSetBuilder {
     this.#read = read;
     const compiled = [...read.values()].flatMap((file) => file.compiled ?? []);
     const problems = [...[...read.values()].flatMap((file) => file.problems), ...setProblems(files, compiled)];
-    if (problems.length > 0) return { kind: 'invalid', problems };
-    return { kind: 'set', set: new ActiveSet(compiled, fingerprintOf(files), this.#hashKey), compiled };
+    if (problems.length > 0) return { kind: 'invalid', problems, tried: null };
+    const loaded = { set: new ActiveSet(compiled, fingerprintOf(files), this.#hashKey), compiled };
+    const failing = [...read.values()].flatMap((file) => file.failing);
+    return failing.length > 0 ? { kind: 'invalid', problems: failing, tried: loaded } : { kind: 'set', ...loaded };
   }
 
   #readFile({ path, name, text }: RuleFile): ReadFile {
     const answer = readRule(text, name);
     if (answer.kind === 'invalid')
-      return { text, compiled: null, problems: answer.problems.map((problem) => formatProblem(path, problem)) };
+      return invalid(
+        text,
+        answer.problems.map((problem) => formatProblem(path, problem)),
+      );
     const { rule } = answer;
     if (this.#hashKey === null && hashes(rule.fields))
-      return { text, compiled: null, problems: [`${path}:1:1: hashes a field, and there is no key for that`] };
+      return invalid(text, [`${path}:1:1: hashes a field, and there is no key for that`]);
     const compiled = this.#compile(rule);
-    const problems = rule.examples.flatMap((example) => {
+    const failing = rule.examples.flatMap((example) => {
       const fault = exampleFault(compiled, example);
       return fault === null ? [] : [`${path}:${example.line}: example "${example.name}" ${fault}`];
     });
-    return { text, compiled, problems };
+    return { text, compiled, problems: [], failing };
   }
 }
+
+const invalid = (text: string, problems: readonly string[]): ReadFile => ({
+  text,
+  compiled: null,
+  problems,
+  failing: [],
+});
 
 function hashes(fields: Fields): boolean {
   const inField = (field: Field): boolean => {

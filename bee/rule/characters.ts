@@ -15,6 +15,11 @@ const STRIP = new RegExp(`${FORBIDDEN}|${JOINER}|${NON_JOINER}|${SELECTOR}`, 'gv
 const STRIP_IN_LINES = new RegExp(`(?![\\n\\t])${FORBIDDEN}|${JOINER}|${NON_JOINER}|${SELECTOR}`, 'gv');
 const BREAKS_AND_TABS = /\r\n|[\t\n\v\f\r\u0085\u2028\u2029]/g;
 const BREAKS = /\r\n|[\v\f\r\u0085\u2028\u2029]/g;
+/**
+ * Of marks upon marks only 30 stay, as many as the stream-safe format of Unicode (UAX 15) has: nobody writes more, and to compose a run of
+ * them takes time by its square (half a minute for a megabyte).
+ */
+const MARKS_IN_EXCESS = /(?<=\p{M}{30})\p{M}+/gv;
 /** More than this is never needed: what a pass leaves depends on its neighbours, and those on theirs. */
 const MAX_PASSES = 8;
 
@@ -36,10 +41,11 @@ export function cleanText(text: string, lines: boolean): Cleaned {
   let composed = false;
   let stripped = false;
   for (let pass = 0; pass < MAX_PASSES; pass++) {
-    const normal = current.normalize('NFC');
+    const bounded = current.length > 30 ? current.replace(MARKS_IN_EXCESS, '') : current;
+    const normal = bounded.normalize('NFC');
     const clean = strip(normal, lines);
-    composed ||= normal !== current;
-    stripped ||= clean !== normal;
+    composed ||= normal !== bounded;
+    stripped ||= clean !== normal || bounded !== current;
     if (clean === current) break;
     current = clean;
   }
@@ -70,11 +76,11 @@ export function maskCards(text: string): string {
 function maskGroups(run: string): string {
   const parts = run.split(/([ -])/); // groups at even places, what stands between them at odd ones
   for (let from = 0; from < parts.length; from += 2) {
-    let digits = '';
-    for (let to = from; to < parts.length && digits.length < MAX_CARD; to += 2) {
-      digits += parts[to] ?? '';
-      if (digits.length < MIN_CARD || digits.length > MAX_CARD || !isLuhn(digits)) continue;
-      let open = digits.length - 4;
+    const check = new CheckDigits();
+    for (let to = from; to < parts.length && check.count < MAX_CARD; to += 2) {
+      check.add(parts[to] ?? '');
+      if (check.count < MIN_CARD || check.count > MAX_CARD || !check.holds()) continue;
+      let open = check.count - 4;
       for (let i = from; i <= to; i += 2)
         parts[i] = (parts[i] ?? '').replace(/\d/g, (digit) => (open-- > 0 ? '*' : digit));
       from = to;
@@ -84,13 +90,26 @@ function maskGroups(run: string): string {
   return parts.join('');
 }
 
-/** ISO/IEC 7812-1, annex B. */
-function isLuhn(digits: string): boolean {
-  let sum = 0;
-  for (let i = 0; i < digits.length; i++) {
-    const digit = digits.charCodeAt(digits.length - 1 - i) - 0x30;
-    const doubled = i % 2 === 1 ? 2 * digit : digit;
-    sum += doubled > 9 ? doubled - 9 : doubled;
+/** ISO/IEC 7812-1, annex B, digit by digit: which are doubled hangs on how many there are, so both sums are kept. */
+class CheckDigits {
+  count = 0;
+  #anyOther = false;
+  /** With the digits at even places doubled, and with those at odd ones. */
+  #even = 0;
+  #odd = 0;
+
+  /** Digits beyond those that a card has are counted alone. */
+  add(digits: string): void {
+    for (let i = 0; i < digits.length && this.count <= MAX_CARD; i++, this.count++) {
+      const digit = digits.charCodeAt(i) - 0x30;
+      const doubled = digit > 4 ? 2 * digit - 9 : 2 * digit;
+      this.#anyOther ||= digit !== 0;
+      this.#even += this.count % 2 === 0 ? doubled : digit;
+      this.#odd += this.count % 2 === 0 ? digit : doubled;
+    }
   }
-  return sum % 10 === 0 && /[1-9]/.test(digits);
+
+  holds(): boolean {
+    return this.#anyOther && (this.count % 2 === 0 ? this.#even : this.#odd) % 10 === 0;
+  }
 }

@@ -95,7 +95,8 @@ function wordCleaner(sanitize: readonly Sanitizer[], max: number | null): Clean 
       if (text !== value) run.note(name, 'trim', removed(value.length - text.length));
     }
     if (lowers) {
-      const lower = text.toLowerCase();
+      // A to Z alone: of others some become ASCII, such as the sign for kelvin, and would pass for what they are not.
+      const lower = text.replace(/[A-Z]+/g, (capitals) => capitals.toLowerCase());
       if (lower !== text) run.note(name, 'lower', 'made small letters');
       text = lower;
     }

@@ -39,9 +39,9 @@ const URL_CHARACTERS = /^[a-z][a-z0-9+.-]*:[\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x
 function isUrl(text: string): boolean {
   if (!URL_CHARACTERS.test(text)) return false;
   const url = URL.parse(text);
-  return (
-    url !== null && url.username === '' && url.password === '' && (url.hostname !== '' || !/^[a-z]+:\/\//.test(text))
-  );
+  if (url === null || url.username !== '' || url.password !== '') return false;
+  // A browser takes `https:example.com` and `http:///example.com` for absolute; others read a path in them.
+  return url.hostname === '' ? !text.includes('://') : /^[a-z][a-z0-9+.-]*:\/\/[^/]/.test(text);
 }
 
 /** By the name under which the compiled schemas have them. */

@@ -49,7 +49,8 @@ function maskText(text: string): string {
 /** `j****@example.com`: a star may stand in the local part of an address. */
 function maskEmail(text: string): string {
   const at = text.lastIndexOf('@');
-  return at < 1 ? stars(text) : `${text[0] ?? ''}${'*'.repeat(at - 1)}${text.slice(at)}`;
+  if (at < 1) return stars(text);
+  return `${at === 1 ? '*' : text.charAt(0)}${'*'.repeat(at - 1)}${text.slice(at)}`;
 }
 
 const maskPhone = (text: string): string => text.replace(/[0-9](?=[0-9*]{4})/g, '*');

@@ -1,7 +1,20 @@
 // Each attack and complaint of other services' histories that concerns what is inside an event, by name.
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { scanEvents } from '#core/json/scan.ts';
-import { dataOf, judgeData, judgeText, rejected, ruleFile, ruleSet, ruleText, setOf, whyOf } from './rule-files.ts';
+import type { RuleSet } from '../../bee/verdict.ts';
+import {
+  accepted,
+  dataOf,
+  judgeData,
+  judgeText,
+  rejected,
+  ruleFile,
+  ruleSet,
+  ruleText,
+  setOf,
+  whyOf,
+} from './rule-files.ts';
 
 const event = (data: string): string => `{"type":"thing.happened","data":${data}}`;
 const one = await setOf('a: integer\nb: text\nlist: { type: list, items: integer, max: 10 }');
@@ -151,6 +164,123 @@ test.each([
     (error: unknown) => String(error),
   );
   expect(failure).toMatch(message);
+});
+
+test.each([
+  ['marks upon marks, which take a minute to compose', `a${'\u0301\u0323'.repeat(250_000)}`],
+  ['marks apart by what is taken out', `a${'\u0301\u200b\u0323\u200b'.repeat(125_000)}`],
+  ['digits in groups, each of which may begin a card number', '0 '.repeat(250_000)],
+  ['joiners between emoji', '👩\u200d'.repeat(170_000)],
+  ['blanks within', `a${' '.repeat(500_000)}b`],
+  ['Hangul in parts', '\u1100\u1161\u11a8'.repeat(170_000)],
+])('half a megabyte of %s', (_name, b) => {
+  const begun = performance.now();
+  judgeData(one, { b });
+  judgeData(kept, { other: b });
+  expect(performance.now() - begun).toBeLessThan(5_000);
+});
+
+test('of marks upon marks 30 stay, and that is told', async () => {
+  const set = await setOf('b: { type: text, max: 100 }');
+  const verdict = accepted(judgeData(set, { b: `Z${'\u0324'.repeat(500)}!` }));
+  expect(dataOf(verdict)).toEqual({ b: `Z${'\u0324'.repeat(30)}!`.normalize('NFC') });
+  expect(verdict.changes).toMatchObject([{ pointer: '/data/b', sanitizer: 'strip' }]);
+});
+
+test('signs that become ASCII in small letters pass for none', async () => {
+  const set = await setOf(
+    'e: { type: enum, values: [kelvin], sanitize: [lower] }\ni: { type: id, sanitize: [lower] }\nm: { type: email, sanitize: [lower] }',
+  );
+  expect(whyOf(judgeData(set, { e: '\u212aelvin' }))).toBe('value-not-listed /data/e');
+  expect(whyOf(judgeData(set, { i: '\u212a-1' }))).toBe('value-invalid /data/i');
+  expect(whyOf(judgeData(set, { m: '\u212a@example.com' }))).toBe('value-invalid /data/m');
+  expect(dataOf(judgeData(set, { e: 'KELVIN', i: 'K-1', m: 'K@Example.com' }))).toEqual({
+    e: 'kelvin',
+    i: 'k-1',
+    m: 'k@example.com',
+  });
+});
+
+test.each([
+  'javascript:alert(1)',
+  'https:example.com',
+  'https:/example.com',
+  'http:///example.com',
+  'http://user@example.com/',
+  'http://example.com\\\\@evil.example/',
+  'https://ex\u0430mple.com/',
+  '//example.com/',
+  'https://',
+  ' https://a b/',
+])('the URL %s is none', async (u) => {
+  expect(whyOf(judgeData(await setOf('u: url'), { u }))).toBe('value-invalid /data/u');
+});
+
+test('a URL of a scheme without hosts needs none', async () => {
+  const set = await setOf('u: { type: url, schemes: [mailto, app] }');
+  for (const u of ['mailto:jo@example.com', 'app://home/1']) expect(judgeData(set, { u }).kind).toBe('accepted');
+});
+
+test('mask hides the only letter of an address too, and once is for good', async () => {
+  const set = await setOf('m: { type: email, sanitize: [mask] }');
+  for (const [m, masked] of [
+    ['j@example.com', '*@example.com'],
+    ['jo@example.com', 'j*@example.com'],
+  ]) {
+    expect(dataOf(judgeData(set, { m }))).toEqual({ m: masked });
+    expect(dataOf(judgeData(set, { m: masked }))).toEqual({ m: masked });
+  }
+});
+
+const hashOf = (set: RuleSet, h: string): string => (dataOf(judgeData(set, { h })) as { h: string }).h;
+
+test('a hash is the same for the same key alone, and one that a sender made up is hashed again', async () => {
+  const file = ruleFile(ruleText('h: { type: id, sanitize: [hash] }'));
+  const [first, again, other] = [await ruleSet([file], 'k1'), await ruleSet([file], 'k1'), await ruleSet([file], 'k2')];
+  const hashed = hashOf(first, 'member-1');
+  expect(hashed).toMatch(/^hmac:[A-Za-z0-9_-]{32}$/);
+  expect(hashOf(again, 'member-1')).toBe(hashed);
+  expect(hashOf(first, hashed)).toBe(hashed);
+  expect(hashOf(other, 'member-1')).not.toBe(hashed);
+  expect(hashOf(other, hashed)).not.toBe(hashed);
+  const madeUp = `hmac:${'A'.repeat(32)}`;
+  expect(hashOf(first, madeUp)).not.toBe(madeUp);
+});
+
+const isCard = (digits: string): boolean => {
+  const values = digits
+    .split('')
+    .toReversed()
+    .map((digit, i) => Number(i % 2 === 0 ? digit : '0246813579'[Number(digit)]));
+  const sum = values.reduce((all, value) => all + value, 0);
+  return digits.length >= 13 && digits.length <= 19 && sum > 0 && sum % 10 === 0;
+};
+const cardsIn = (text: string): readonly string[] => {
+  const groups = text.split(/[ -]/);
+  return groups.flatMap((_, from) =>
+    groups
+      .slice(from)
+      .map((__, length) => groups.slice(from, from + length + 1).join(''))
+      .filter(isCard),
+  );
+};
+
+test('card numbers: none of 13 to 19 digits whose check digit is right is left, and nothing else is masked', () => {
+  expect(isCard('4111111111111111')).toBe(true);
+  const group = fc.stringMatching(/^[0-9]{1,7}$/);
+  let found = 0;
+  fc.assert(
+    fc.property(fc.array(group, { minLength: 3, maxLength: 9 }), fc.constantFrom(' ', '-'), (groups, between) => {
+      const sent = groups.join(between);
+      const made = clean(sent);
+      const had = cardsIn(sent).length > 0;
+      if (had) found++;
+      expect(made === sent).toBe(!had);
+      expect(cardsIn(String(made))).toEqual([]);
+    }),
+    { numRuns: 500 },
+  );
+  expect(found).toBeGreaterThan(50);
 });
 
 test('a text of 1 MB that every pattern must look at is judged in linear time', () => {

@@ -35,6 +35,14 @@ describe('waggle bee', () => {
     expect(err).toMatch(/thing\.happened\.yaml:\d+: example "nothing" is rejected with field-missing at \/data\/a/);
   });
 
+  test('an example that does not hold is no reason not to explain why', async () => {
+    write(ruleText('a: integer!'));
+    const tried = await run('try', ['{"type":"thing.happened","data":{}}'], folder);
+    expect(tried).toMatchObject({ code: 1, out: expect.stringContaining('field-missing at /data/a') });
+    expect(tried.err).toContain('1 example does not hold; this set would not be activated');
+    expect((await run('compile', ['thing.happened'], folder)).code).toBe(0);
+  });
+
   test('rule files that are wrong are told by every command', async () => {
     write(ruleText('a: txet'));
     for (const what of ['test', 'try', 'compile', 'diff'])
