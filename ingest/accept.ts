@@ -36,8 +36,8 @@ export function createAccept(options: AcceptOptions): Accept {
       for (const each of waiters) each.add(identity, first, last, clock(), answered);
     });
 
-  return async (groups, level, _input, note) => {
-    const appended = spool.append(groups, level === 'memory' ? 'memory' : 'disk', note);
+  return async (groups, level, input, note) => {
+    const appended = spool.append(groups, level === 'memory' ? 'memory' : 'disk', note, input);
     if (appended.kind === 'refused') return refused(appended.reason, appended.message, groups);
     // Before any wait, so that waiters come in the order of their numbers.
     const confirmed = level === 'site' ? atSite(appended.receipt) : null;

@@ -33,6 +33,13 @@ export function spoolObserver(telemetry: Telemetry): (event: SpoolEvent) => void
           fields,
           `the spool takes no events (${event.reason}): ${event.message}; senders are told to come back`,
         );
+      case 'share-full':
+        return telemetry.fact(
+          'warn',
+          'spool.share-full',
+          fields,
+          `${event.holder} has its share of the spool (agent.spool.share): it is refused, others are taken`,
+        );
       case 'recovered':
         return telemetry.fact(
           'info',

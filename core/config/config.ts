@@ -86,6 +86,8 @@ export interface TransformConfig {
 export interface SpoolConfig {
   readonly path: string;
   readonly max: number;
+  /** Of `max`, for one type and for one input: 0 to 1. */
+  readonly share: number;
   /** Confirmed segments are kept up to so many bytes, while there is room. */
   readonly keep: number;
   readonly segment: number;

@@ -50,7 +50,13 @@ export interface AgentFile {
   readonly site?: string;
   readonly host?: string;
   readonly admin: string;
-  readonly spool: { readonly path: string; readonly max: string; readonly keep: string; readonly segment: string };
+  readonly spool: {
+    readonly path: string;
+    readonly max: string;
+    readonly share: number;
+    readonly keep: string;
+    readonly segment: string;
+  };
   readonly inputs: InputsFile;
   readonly types: readonly { readonly match: string; readonly type: string }[];
   readonly transforms: readonly {

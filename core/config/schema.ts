@@ -64,6 +64,14 @@ const agent = object(
       {
         path: text('absolute-path', 'Its folder.', { default: '/var/lib/waggle' }),
         max: size('Bytes it may take; beyond, senders are told to come again.', '10GiB', '1MiB', '1000TiB'),
+        share: {
+          type: 'number',
+          description:
+            'Of max, what one type, or one input, may have while it waits for a site; beyond, it is refused and others are not. 1: all.',
+          minimum: 0.01,
+          maximum: 1,
+          default: 0.8,
+        },
         keep: size('Confirmed bytes that stay on the disk while there is room.', '1GiB', '0B', '1000TiB'),
         segment: size('Bytes of one file.', '64MiB', '64KiB', '1GiB'),
       },

@@ -52,7 +52,13 @@ function shapeAgent(host: string, agent: AgentFile): AgentConfig {
     site,
     host: agent.host || host,
     admin: agent.admin,
-    spool: { path: spool.path, max: bytes(spool.max), keep: bytes(spool.keep), segment: bytes(spool.segment) },
+    spool: {
+      path: spool.path,
+      max: bytes(spool.max),
+      share: spool.share,
+      keep: bytes(spool.keep),
+      segment: bytes(spool.segment),
+    },
     inputs: shapeInputs(agent.inputs),
     types: agent.types.map(({ match, type }) => ({ match, type })),
     transforms: agent.transforms.map(({ match, where = {}, keep = 1, drop = [], rename = {}, set = {} }) => ({

@@ -82,6 +82,7 @@ export async function adoptSegments(
       unsynced: 0,
       cut: false,
       noted: 0,
+      held: null,
     });
     const opened = await disk.openToRead(`${folder}/${file}`);
     try {

@@ -92,6 +92,8 @@ export interface SpoolStats {
   readonly kept: number;
   readonly max: number;
   readonly segments: number;
+  /** Of what waits for a site, the types that have most of it; what an earlier process left is of none. */
+  readonly most: readonly { readonly type: string; readonly bytes: number }[];
   /** Appended and not yet synced. */
   readonly pendingEvents: number;
   readonly pendingBytes: number;
@@ -124,6 +126,8 @@ export type SpoolEvent =
       readonly message: string;
     }
   | { readonly kind: 'refusing'; readonly reason: Refusal; readonly message: string }
+  /** A type or an input has its share (`holder`: `type app.log`): it is refused, and others are not. Told once, until it is taken again. */
+  | { readonly kind: 'share-full'; readonly holder: string; readonly share: number }
   | { readonly kind: 'recovered'; readonly reason: Refusal; readonly milliseconds: number }
   /** `events` numbers of the segment are lost; `bytes` went to the quarantine folder (`file`, null where they were all zero). */
   | {
@@ -150,8 +154,9 @@ export interface Spool extends AsyncDisposable {
    * All or nothing; gives the numbers at once. Who waits: level `disk` for `synced` (one fdatasync soon), level `memory` for `written` or nothing.
    * A count of lines that does not fit the payload is the caller's fault and not checked.
    * With a note: one group at most, or none, where the note is all there is to keep; then the receipt's `last` is below its `first`.
+   * `input`: whose share it counts for.
    */
-  append(groups: readonly EventGroup[], level: SpoolLevel, note?: Note): Appended;
+  append(groups: readonly EventGroup[], level: SpoolLevel, note?: Note, input?: string): Appended;
   /** By key: the values of the notes that are on the disk. */
   notes(): ReadonlyMap<string, string>;
   /** The one reader of a route named in the options. Throws for another name. */

@@ -74,6 +74,10 @@ export class Janitor {
     return this.#passedBytes;
   }
 
+  hasPassed(segment: Segment): boolean {
+    return this.#passed.has(segment);
+  }
+
   damaged(damage: Damage): void {
     this.#damages.push(damage);
     this.#later(0);

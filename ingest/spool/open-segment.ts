@@ -32,6 +32,7 @@ export async function createSegment({ disk, folder, clock, table }: Place, home:
     unsynced: 0,
     cut: false,
     noted: 0,
+    held: home.held,
   });
 }
 

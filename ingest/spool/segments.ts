@@ -1,5 +1,6 @@
 // The segments of a spool folder, in the order in which they are read: those of earlier identities, then the worker's own.
 import type { SegmentName } from './format.ts';
+import type { Holdings } from './shares.ts';
 
 export interface Segment {
   /** Ascending in the order of reading. */
@@ -23,6 +24,8 @@ export interface Segment {
   cut: boolean;
   /** The highest number of a note in it; 0 where it has none. */
   noted: number;
+  /** Whose bytes are in it; null where an earlier process wrote them. */
+  readonly held: Holdings | null;
 }
 
 /** Synced bytes, new segments: who reads listens here. */

@@ -20,6 +20,7 @@ import type { Notes } from './notes.ts';
 import { Reserve, RESERVE } from './reserve.ts';
 import { Route } from './route.ts';
 import { isEmpty, SegmentTable } from './segments.ts';
+import { Shares } from './shares.ts';
 import type { Identity } from './write-group.ts';
 import { Writer } from './writer.ts';
 
@@ -28,6 +29,8 @@ export interface SpoolOptions {
   readonly path: string;
   /** The folder never takes more than this, the reserve and what is kept included; beyond it appends are refused. */
   readonly max: number;
+  /** Of `max`, what one type and one input may have of it while it waits for a site, 0 to 1; 1 unless given: no limit. */
+  readonly share?: number;
   /** Confirmed segments stay up to so much, while their place is not needed. */
   readonly keep: number;
   /** Of one segment; never more than a quarter of `max`, so that draining frees place. */
@@ -94,6 +97,7 @@ class FolderSpool implements Spool {
   readonly #writer: Writer;
   readonly #janitor: Janitor;
   readonly #limit: Limit;
+  readonly #shares: Shares;
   readonly #notes: Notes;
   #closed: Promise<void> | null = null;
 
@@ -117,6 +121,14 @@ class FolderSpool implements Spool {
       used: () => table.bytes + reserve.bytes,
       removable: () => this.#janitor.passedBytes,
       pending: () => this.#writer.pendingBytes,
+    });
+    this.#shares = new Shares({
+      max,
+      share: options.share ?? 1,
+      table,
+      hasPassed: (one) => this.#janitor.hasPassed(one),
+      waiting: () => table.bytes - this.#janitor.passedBytes + this.#writer.pendingBytes,
+      observe,
     });
     this.#table = table;
     this.#reserve = reserve;
@@ -202,8 +214,12 @@ class FolderSpool implements Spool {
     this.#writer.hold('ENOSPC', 'there is no room for the reserve');
   }
 
-  append(groups: readonly EventGroup[], level: SpoolLevel, note?: Note): Appended {
-    return this.#writer.append(groups, level, note);
+  append(groups: readonly EventGroup[], level: SpoolLevel, note?: Note, input = ''): Appended {
+    const unfair = this.#shares.refusal(groups, input);
+    if (unfair === null) return this.#writer.append(groups, level, note, input);
+    // What its segments hold besides may be settled.
+    this.#janitor.needRoom();
+    return unfair;
   }
 
   notes(): ReadonlyMap<string, string> {
@@ -230,6 +246,7 @@ class FolderSpool implements Spool {
       bytes: this.#table.bytes + this.#reserve.bytes,
       kept: this.#janitor.passedBytes,
       max: this.#options.max,
+      most: this.#shares.most(),
       segments: this.#table.all.filter((segment) => !isEmpty(segment)).length,
       pendingEvents,
       pendingBytes,

@@ -11,6 +11,7 @@ import {
 } from './format.ts';
 import type { EventGroup, Note, Synced } from './contract.ts';
 import type { DiskFile } from './disk.ts';
+import { Holdings } from './shares.ts';
 import { encodeNote, type NumberedNote } from './notes.ts';
 import type { Segment } from './segments.ts';
 
@@ -47,6 +48,7 @@ export interface Home {
   file: DiskFile | null;
   /** Its name survives a crash. */
   named: boolean;
+  readonly held: Holdings;
 }
 
 /** Buffers go round: a write group needs one for some milliseconds. */
@@ -196,5 +198,5 @@ export function sizeOf(
 }
 
 export function newHome(identity: Identity): Home {
-  return { identity, planned: SEGMENT_HEADER, segment: null, file: null, named: false };
+  return { identity, planned: SEGMENT_HEADER, segment: null, file: null, named: false, held: new Holdings() };
 }

@@ -2,14 +2,13 @@
 //
 // Invariants
 // 1. A number means one event. Numbers are given in memory, ascending, and stay bound to the bytes of their events there until these are
-//    synced; whatever fails, the same bytes are written under the same numbers. A process that ends takes its identity with it, so that
-//    nobody can give a number twice. (To skip what is in doubt would also be right, but looks like numbers that damage took.)
+//    synced; whatever fails, they are written under the same numbers. A process that ends takes its identity with it: none is given twice.
 // 2. After an error of open, write, sync or sync of the folder the file is never touched again: an fdatasync that failed may drop the pages and
 //    succeed the next time. What was not synced goes to a new segment, which is named after its first number, and readers take nothing
 //    from that number on out of the old one, so that a copy of it that did reach the disk is not read twice.
 // 3. Nothing is answered as synced before its bytes and the name of its segment are. A waiter that arrives during a sync waits for the next.
 // 4. Groups reach the disk in the order of their numbers; a segment is begun only when everything before it is synced.
-// 5. After a second failure in a row those who wait are told `failed`; their bytes stay, and are tried again by timer. Appends are refused then,
+// 5. After a second failure in a row those who wait are told `failed`; their bytes stay, and are tried again by timer. Appends are refused then
 //    and until the reserve (room that a full disk is relieved by) is back, so that what is in memory is bounded.
 import type { Appended, EventGroup, Note, Receipt, SpoolEvent, SpoolLevel } from './contract.ts';
 import { errorCode, errorText, isFull, type Disk, type SpoolClock } from './disk.ts';
@@ -84,7 +83,7 @@ export class Writer {
     return this.#outage.down;
   }
 
-  append(groups: readonly EventGroup[], level: SpoolLevel, note?: Note): Appended {
+  append(groups: readonly EventGroup[], level: SpoolLevel, note: Note | undefined, input: string): Appended {
     const { bytes, events } = sizeOf(groups, note);
     const refusal = refusalOf(bytes, this.#pending.bytes, this.#closing, this.down, this.#options.room);
     if (refusal) return refusal;
@@ -93,8 +92,9 @@ export class Writer {
     const receipt: Receipt = { identity: identity.id, first: identity.next, last: identity.next + events - 1 };
     const before = group.bytes;
     const now = this.#options.clock.now();
-    if (note !== undefined) group.addNoted(groups[0] ?? null, this.#options.notes.number(note), now);
+    if (note) group.addNoted(groups[0] ?? null, this.#options.notes.number(note), now);
     else for (const part of groups) if (part.count > 0) group.add(part, now);
+    group.home.held.add(groups, input);
     identity.next += events;
     group.home.planned += group.bytes - before;
     this.#pending.grew(group.bytes - before, events);

@@ -18,7 +18,7 @@ function insideConfig(site: Site): Config {
     log: { partitions: PARTITIONS },
     agent: {
       admin: '0.0.0.0:9881',
-      spool: { path: '/spool', max: 1024 * MEBI, keep: 0, segment: 2 * MEBI },
+      spool: { path: '/spool', max: 1024 * MEBI, share: 1, keep: 0, segment: 2 * MEBI },
       inputs: { ...noInputs, http: { listen: '0.0.0.0:9880', level: 'disk', maxBody: 8 * MEBI, maxEvent: MEBI } },
       route: { ...agent.route, hysteresis: 300 },
     },

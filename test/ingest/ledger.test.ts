@@ -20,6 +20,7 @@ const stats = (ledger: RouteLedger): SpoolStats => ({
   routes: [ledger],
   bytes: 4096,
   kept: 0,
+  most: [],
   max: 1,
   segments: 1,
   pendingEvents: 0,
