@@ -5,10 +5,16 @@ import { defineConfig } from 'vitest/config';
 // at a time, since they mostly wait for these; the whole system alone.
 const kinds = ['integration', 'e2e', 'long'];
 const second = 1000;
-const project = (name: string, order: number, testSeconds: number, exclude: string[] = []) => ({
+const project = (
+  name: string,
+  order: number,
+  testSeconds: number,
+  include = [`test/**/*.${name}.test.ts`],
+  exclude: string[] = [],
+) => ({
   test: {
     name,
-    include: [name === 'unit' ? 'test/**/*.test.ts' : `test/**/*.${name}.test.ts`],
+    include,
     exclude,
     pool: 'forks' as const,
     testTimeout: testSeconds * second,
@@ -16,7 +22,7 @@ const project = (name: string, order: number, testSeconds: number, exclude: stri
     maxWorkers: name === 'unit' || name === 'integration' ? 2 : 1,
     sequence: { groupOrder: order },
     // What tests start they label and sweep themselves, so testcontainers needs no reaper (whose image may be out of reach).
-    env: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
+    env: { TESTCONTAINERS_RYUK_DISABLED: 'true', ...(name === 'ha' && { WAGGLE_TEST_NODES: '3' }) },
   },
 });
 
@@ -27,11 +33,21 @@ export default defineConfig({
         'unit',
         0,
         20,
+        ['test/**/*.test.ts'],
         kinds.map((kind) => `test/**/*.${kind}.test.ts`),
       ),
       project('integration', 1, 180),
       project('e2e', 2, 600),
       project('long', 3, 3600),
+      // What runs on sites of one node runs on sites of three as well.
+      project('ha', 4, 600, [
+        'test/topology/*.integration.test.ts',
+        'test/topology/{alarms,wan}.long.test.ts',
+        'test/consumers/queue/permits.integration.test.ts',
+        'test/consumers/tap/tap.integration.test.ts',
+        'test/ingest/publish/publisher.integration.test.ts',
+        'test/system/spine.e2e.test.ts',
+      ]),
     ],
   },
 });

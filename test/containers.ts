@@ -73,6 +73,7 @@ export interface TwoSites extends AsyncDisposable {
 export interface SiteOptions {
   /** Who administers the new broker: `topology` with ADMIN_PASSWORD unless given, or as out of the box. */
   readonly admin?: 'guest';
+  /** Unless given: 1, or as the project of tests says (vitest.config.ts, `ha`). */
   readonly nodes?: 1 | 3;
   readonly network?: TestNetwork;
   /** A folder of deploy/make-certificates.sh with a certificate for each node, and one `client`: TLS everywhere, and nothing else. */
@@ -90,7 +91,10 @@ export interface S3 extends Server, AsyncDisposable {
 /** Starts a RabbitMQ site with an empty volume: `nodes` containers named `<name>-1` …, in one cluster. */
 export async function startSite(name: string, options: SiteOptions = {}): Promise<Site> {
   const network = options.network ?? (await startNetwork());
-  const names = Array.from({ length: options.nodes ?? 1 }, (_, index) => `${name}-${index + 1}`);
+  const names = Array.from(
+    { length: options.nodes ?? Number(process.env['WAGGLE_TEST_NODES'] ?? 1) },
+    (_, index) => `${name}-${index + 1}`,
+  );
   const nodes = await Promise.all(names.map((node) => startNode(node, names, network, options)));
   const all = (action: (node: SiteNode) => Promise<void>) => async (): Promise<void> => {
     await Promise.all(nodes.map(action));

@@ -41,7 +41,7 @@ export function countTests(report: Report | null, exitCode: number): Count {
 export const closingLine = ({ passed, failed, skipped }: Count): string =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 
-const kinds = ['unit', 'integration', 'e2e', 'long'];
+const kinds = ['unit', 'integration', 'e2e', 'long', 'ha'];
 /** Vitest prints when a file of tests is done. */
 const SILENCE_MINUTES = 20;
 const root = join(import.meta.dirname, '..');
