@@ -36,7 +36,7 @@ const isIp = (text: string): boolean => isIPv4(text) || (isIPv6(text) && !text.i
 const URL_CHARACTERS = /^[a-z][a-z0-9+.-]*:[\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]+$/;
 
 /** Whether the text is an absolute URL that says no user. The scheme is looked at elsewhere. */
-function isUrl(text: string): boolean {
+export function isUrl(text: string): boolean {
   if (!URL_CHARACTERS.test(text)) return false;
   const url = URL.parse(text);
   if (url === null || url.username !== '' || url.password !== '') return false;

@@ -2,7 +2,8 @@
 import { scalarValue, type MappingNode, type Node } from '#core/config/document.ts';
 import { didYouMean, type PathStep } from '#core/config/problem.ts';
 import { SANITIZERS, type Sanitizer } from '../verdict.ts';
-import { compareDecimals, isDecimal } from './decimal.ts';
+import { objectPlan, Run } from './clean.ts';
+import { compareDecimals, decimalPattern, isBetween, isDecimal } from './decimal.ts';
 import {
   FIELD_NAME,
   FIELD_TYPES,
@@ -12,6 +13,7 @@ import {
   type Option,
   type TypeName,
 } from './field-types.ts';
+import { ASCII, isUrl, LOCALE, VERSION, WORD } from './formats.ts';
 import type { Field, Fields } from './model.ts';
 import type { RuleReader } from './read.ts';
 
@@ -22,6 +24,23 @@ export const MAX_FIELDS = 300;
 const SCALAR_TYPES: readonly TypeName[] = [
   'text', 'id', 'integer', 'decimal', 'boolean', 'timestamp', 'enum', 'email', 'phone', 'url', 'locale', 'version', 'ip',
 ]; // prettier-ignore
+
+/** What the types of others are called here. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  string: 'text',
+  str: 'text',
+  number: 'integer, or decimal where it has a point',
+  int: 'integer',
+  float: 'decimal',
+  double: 'decimal',
+  bool: 'boolean',
+  date: 'timestamp',
+  datetime: 'timestamp',
+  uuid: 'id with form: uuid',
+  array: 'list',
+  object: 'nested, or map where its keys are the sender’s',
+  oneof: 'one-of',
+};
 
 export function readFields(reader: RuleReader, node: Node | undefined, path: Path): Fields {
   const fields = new Map<string, Field>();
@@ -59,7 +78,9 @@ function readField(reader: RuleReader, node: Node, path: Path): Field | null {
   if (text === '') return null;
   const type = text.replace(/!$/, '') as TypeName;
   if (!typeNames.includes(type)) {
-    reader.problem(typePath, `is no field type${didYouMean(type, typeNames) || `; there are ${typeNames.join(', ')}`}`);
+    const near = Object.hasOwn(ELSEWHERE, type.toLowerCase()) ? ELSEWHERE[type.toLowerCase()] : undefined;
+    const hint = near === undefined ? didYouMean(type, typeNames) : `; here it is ${near}`;
+    reader.problem(typePath, `is no field type${hint || `; there are ${typeNames.join(', ')}`}`);
     return null;
   }
   return readTyped(reader, type, mapping, path, text.endsWith('!'));
@@ -213,6 +234,8 @@ function checkMeaning(reader: RuleReader, field: Field, path: Path): void {
       break;
     default:
   }
+  if (field.default !== undefined && !isOwnDefault(field))
+    reader.problem([...path, 'default'], 'is no value that this field lets through as it is');
   if (field.type === 'list' && field.unique && !SCALAR_TYPES.includes(field.items.type))
     reader.problem(
       [...path, 'unique'],
@@ -224,4 +247,35 @@ function checkMeaning(reader: RuleReader, field: Field, path: Path): void {
   }
   if (field.type === 'text' && field.characters === 'word' && field.sanitize.includes('mask'))
     reader.problem([...path, 'sanitize'], 'mask leaves stars, which are no characters of a word');
+}
+
+/** Whether what stands in for an absent field would go through it unchanged. */
+function isOwnDefault(field: Field): boolean {
+  const { default: value, sanitize } = field;
+  if (sanitize.includes('drop')) return false;
+  const plan = objectPlan(new Map([['v', { ...field, default: undefined }]]), 'drop');
+  if (plan({ v: value }, new Run())['v'] !== value) return false;
+  const text = String(value);
+  const matches = (pattern: string): boolean => new RegExp(pattern).test(text);
+  switch (field.type) {
+    case 'integer':
+      return Number(value) >= field.min && Number(value) <= field.max;
+    case 'decimal':
+      return matches(decimalPattern(field.scale)) && isBetween(text, field.min, field.max);
+    case 'enum':
+      return field.values.includes(text);
+    case 'url':
+      return text.length <= field.max && field.schemes.some((scheme) => text.startsWith(`${scheme}:`)) && isUrl(text);
+    case 'locale':
+      return matches(LOCALE);
+    case 'version':
+      return matches(VERSION);
+    case 'text': {
+      const length = Array.from(text).length;
+      const pattern = field.characters === 'ascii' ? ASCII : field.characters === 'word' ? WORD : '';
+      return length >= field.min && length <= field.max && matches(pattern);
+    }
+    default:
+      return true;
+  }
 }

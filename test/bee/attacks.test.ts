@@ -287,3 +287,24 @@ test('a text of 1 MB that every pattern must look at is judged in linear time', 
   const verdict = judgeData(one, { b: `${'1 '.repeat(250_000)}${'4111 1111 '.repeat(50_000)}` });
   expect(whyOf(verdict)).toBe('text-too-long /data/b');
 });
+
+test.each([
+  'a: { type: enum, values: [x, y], default: z }',
+  'a: { type: enum, values: [X], default: X, sanitize: [lower] }',
+  'a: { type: text, default: "  blanks around " }',
+  'a: { type: text, max: 3, default: long }',
+  'a: { type: text, characters: word, default: two words }',
+  'a: { type: text, default: Small, sanitize: [lower] }',
+  'a: { type: decimal, scale: 1, default: "1.25" }',
+  'a: { type: decimal, max: "1", default: "2" }',
+  'a: { type: integer, max: 5, default: 9 }',
+  'a: { type: url, default: "ftp://a.b/" }',
+  'a: { type: locale, default: en_US }',
+  'a: { type: version, default: latest }',
+  'a: { type: integer, default: 1, sanitize: [drop] }',
+  'n: { type: nested, fields: { a: { type: integer, min: 1, default: 0 } } }',
+])('a default that the field itself would reject or change is told: %s', async (fields) => {
+  await expect(setOf(fields)).rejects.toThrow(
+    /yaml:5:\d+: fields\..*default: is no value that this field lets through/,
+  );
+});

@@ -35,6 +35,17 @@ describe('waggle bee', () => {
     expect(err).toMatch(/thing\.happened\.yaml:\d+: example "nothing" is rejected with field-missing at \/data\/a/);
   });
 
+  test.each([
+    ['string', 'is no field type; here it is text'],
+    ['uuid', 'here it is id with form: uuid'],
+    ['Object', 'here it is nested, or map where'],
+    ['txet', 'did you mean "text"?'],
+    ['constructor', 'is no field type; there are text, id'],
+  ])('a type of other systems is told by its name here: %s', async (type, hint) => {
+    write(ruleText(`a: ${type}`));
+    expect((await run('test', [], folder)).err).toContain(hint);
+  });
+
   test('an example that does not hold is no reason not to explain why', async () => {
     write(ruleText('a: integer!'));
     const tried = await run('try', ['{"type":"thing.happened","data":{}}'], folder);
