@@ -1,13 +1,12 @@
 // A rejected event without its secrets, for the dead letters: the whole of it, so that it can be mended, with what must not lie there hidden.
-import { isIP } from 'node:net';
 import { maskCards } from './characters.ts';
 import { isPrototypeName } from './field-types.ts';
 import type { Field, Fields } from './model.ts';
 import { type Hide, hiderOf } from './protect.ts';
-import { isSecretName } from './unknown.ts';
+import { parseRuleName } from './read.ts';
+import { isPersonal, isSecretName } from './unknown.ts';
 
 const REMOVED = '[removed]';
-const EMAIL = /^[^@\s]{1,64}@[^@\s]{1,255}$/;
 
 /** JSON text of the event on one line. `fields`: of the rule for its data; null where there is none. */
 export function redacted(event: unknown, fields: Fields | null, hash: Hide | null): string {
@@ -17,7 +16,12 @@ export function redacted(event: unknown, fields: Fields | null, hash: Hide | nul
   const made: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(event)) {
     if (isPrototypeName(name)) continue;
-    const isEnvelope = name === 'type' || name === 'id' || name === 'time' || name === 'specversion';
+    // What is no type may be anything.
+    const isEnvelope =
+      name === 'id' ||
+      name === 'time' ||
+      name === 'specversion' ||
+      (name === 'type' && parseRuleName(String(value)) !== null);
     if (isEnvelope && typeof value !== 'object') made[name] = value;
     else if (name === 'data' && fields !== null) made[name] = redactor.object(value, fields);
     else made[name] = isSecretName(name) ? REMOVED : redactor.unnamed(value);
@@ -33,7 +37,8 @@ class Redactor {
   }
 
   object(value: unknown, fields: Fields): unknown {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return this.unnamed(value);
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      return value !== null && hidesIn(fields) ? REMOVED : this.unnamed(value);
     const made: Record<string, unknown> = {};
     for (const [name, inner] of Object.entries(value)) {
       if (isPrototypeName(name)) continue;
@@ -53,7 +58,10 @@ class Redactor {
       return typeof value === 'string' && hide !== null ? hide(value) : REMOVED;
     }
     if (field.type === 'list' && Array.isArray(value)) return value.map((item) => this.#field(item, field.items));
-    if (typeof value === 'object' && !Array.isArray(value)) return this.#objectOf(value, field);
+    const isObject = typeof value === 'object' && !Array.isArray(value);
+    if (isObject && field.type !== 'list') return this.#objectOf(value, field);
+    // Of the wrong shape: what should have been hidden may be anywhere in it.
+    if (hides(field)) return REMOVED;
     return typeof value === 'object' ? this.unnamed(value) : cardless(value);
   }
 
@@ -79,7 +87,8 @@ class Redactor {
 
   /** What no rule names may be an address of a person. */
   unnamed(value: unknown): unknown {
-    if (typeof value === 'string') return EMAIL.test(value) || isIP(value) !== 0 ? REMOVED : maskCards(value);
+    if (isPersonal(value)) return REMOVED;
+    if (typeof value === 'string') return maskCards(value);
     if (Array.isArray(value)) return value.map((item) => this.unnamed(item));
     if (typeof value !== 'object' || value === null) return cardless(value);
     return this.object(value, new Map());
@@ -88,8 +97,23 @@ class Redactor {
 
 /** A card number may come as a number too. */
 const cardless = (value: unknown): unknown =>
-  typeof value === 'string'
-    ? maskCards(value)
-    : typeof value === 'number' && maskCards(String(value)) !== String(value)
-      ? REMOVED
-      : value;
+  typeof value === 'string' ? maskCards(value) : isPersonal(value) ? REMOVED : value;
+
+const hidesIn = (fields: Fields): boolean => [...fields.values()].some(hides);
+
+/** Whether the field, or one below it, is masked, hashed or dropped. */
+function hides(field: Field): boolean {
+  if ((['mask', 'hash', 'drop'] as const).some((name) => field.sanitize.includes(name))) return true;
+  switch (field.type) {
+    case 'list':
+      return hides(field.items);
+    case 'map':
+      return hides(field.values);
+    case 'nested':
+      return hidesIn(field.fields);
+    case 'one-of':
+      return [...field.kinds.values()].some(hidesIn);
+    default:
+      return false;
+  }
+}

@@ -1,24 +1,36 @@
 // Fields that no rule names, where a rule keeps them: cleaned as text is, without names of secrets, within limits.
+import { isIP } from 'node:net';
 import { isTellable, stepBelow } from '../strict-json.ts';
 import { PLAIN, cleanText, maskCards, truncate } from './characters.ts';
 import type { Run } from './clean.ts';
 import { isPrototypeName } from './field-types.ts';
 
+const PERSONAL = 'tells of a person';
 const MAX_TEXT = 1000;
 const MAX_MEMBERS = 100;
 const MAX_DEPTH = 8;
 const SECRET =
-  /^(?:.*[_.-])?(?:pass(?:word|wd|phrase)?|pwd|secret|token|auth|authorization|credentials?|bearer|cookie|session|cvv|cvc|ssn|(?:api|access|private|secret|client)[_-]?(?:key|secret|token))$/;
+  /^(?:.*[_.-])?(?:pass(?:_?words?|wd|phrase)?|pwd|secrets?|tokens?|auth|authorization|credentials?|bearer|cookies?|session|cvv|cvc|ssn|pin|otp|jwt|[cx]srf|credit_?card|(?:card|cc)_?(?:number|num|no)|(?:api|access|private|secret|client)[_-]?(?:key|secret|token)s?)$/;
+const EMAIL = /^[^@\s]{1,64}@[^@\s]{1,255}$/;
 
 /** Whether a member is a secret by its name: `password`, `accessToken`, `x-api-key`. */
 export const isSecretName = (name: string): boolean =>
   name.length <= 100 && SECRET.test(name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase());
 
+/** Whether a value tells of a person by itself: an e-mail or network address, or a number that may be that of a card. */
+export function isPersonal(value: unknown): boolean {
+  if (typeof value === 'number') return maskCards(String(value)) !== String(value);
+  if (typeof value !== 'string') return false;
+  const text = value.trim();
+  return EMAIL.test(text) || isIP(text) !== 0;
+}
+
 /** Undefined where it must not go on. */
 export function keepUnknown(name: string, value: unknown, run: Run, depth = 1): unknown {
   const why = refused(name, value, depth);
-  if (why === null) return kept(name, value, run, depth);
-  run.note(name, 'drop', why);
+  const made = why === null ? kept(name, value, run, depth) : undefined;
+  if (why === null && !isPersonal(made)) return made;
+  run.note(name, 'drop', why ?? PERSONAL);
   return undefined;
 }
 
@@ -42,9 +54,12 @@ function kept(name: string | number, value: unknown, run: Run, depth: number): u
 
 function keptList(list: readonly unknown[], run: Run, depth: number): unknown[] {
   if (list.length > MAX_MEMBERS) run.note('', 'truncate', `cut to ${MAX_MEMBERS} items`);
-  return list
-    .slice(0, MAX_MEMBERS)
-    .map((item, index) => (depth >= MAX_DEPTH && typeof item === 'object' ? null : kept(index, item, run, depth + 1)));
+  return list.slice(0, MAX_MEMBERS).map((item, index) => {
+    const made = depth >= MAX_DEPTH && typeof item === 'object' ? null : kept(index, item, run, depth + 1);
+    if (!isPersonal(made)) return made;
+    run.note(index, 'drop', PERSONAL);
+    return null;
+  });
 }
 
 function keptObject(value: Readonly<Record<string, unknown>>, run: Run, depth: number): Record<string, unknown> {

@@ -124,6 +124,33 @@ describe('the copy for the dead letters', () => {
     });
   });
 
+  test.each([
+    ['a text for an object', '"m":"jo@example.com, and more"'],
+    ['a list for an object', '"m":[{"deep":"secret-1"}]'],
+    ['a text for a list', '"l":"secret-1"'],
+    ['an object for a list', '"l":{"0":"secret-1"}'],
+    ['a list for a map', '"p":["secret-1"]'],
+    ['a list for one of kinds', '"o":["secret-1"]'],
+    ['a kind that there is not', '"o":{"k":"z","s":"secret-1"}'],
+    ['an object for a text', '"h":{"x":"secret-1"}'],
+  ])('holds nothing that the rule would hide where the shape is wrong: %s', async (_name, member) => {
+    const hiding = await setOf(`c: integer
+m: { type: nested, fields: { e: { type: email, sanitize: [mask] } } }
+l: { type: list, items: { type: id, sanitize: [hash] } }
+p: { type: map, values: { type: text, sanitize: [mask] } }
+o: { type: one-of, by: k, kinds: { a: { s: { type: text, sanitize: [drop] } } } }
+h: { type: text, sanitize: [mask] }`);
+    const { copy } = rejected(judgeText(hiding, event(`"data":{"c":"x",${member}}`)));
+    expect(copy).toContain('"c":"x"');
+    expect(copy).not.toMatch(/secret|jo@/);
+    expect(rejected(judgeText(hiding, event('"data":"secret-1"'))).copy).not.toContain('secret');
+  });
+
+  test('holds a type that is one alone', () => {
+    expect(copyOf('{"type":"jo@example.com","data":{}}')).toEqual({ type: '[removed]', data: {} });
+    expect(copyOf('{"type":"purchase@2","data":{}}')).toEqual({ type: 'purchase@2', data: {} });
+  });
+
   test('is absent where the JSON cannot be trusted', () => {
     expect(rejected(judgeText(set, event('"data":{"a":1,"a":2}'))).copy).toBeNull();
   });
@@ -135,4 +162,33 @@ test('the verdict does not depend on what stands around the event', () => {
   const start = around.indexOf(text);
   expect(set.judge(around, start, start + Buffer.byteLength(text))).toEqual(judgeText(set, text));
   expect(dataOf(judgeText(set, text))).toEqual({ name: 'é' });
+});
+
+test('fields that no rule names, where they are kept, are without secrets and without what tells of a person', async () => {
+  const kept = await setOf('a: text', 'unknown: keep');
+  const secrets = 'password userPassword pass_word apiKey API_KEY x-api-key tokens secrets accessToken Authorization privateKey clientSecret set-cookie pin otp jwt csrf credit_card cardNumber cc_number'; // prettier-ignore
+  const named = Object.fromEntries(secrets.split(' ').map((name) => [name, 'x']));
+  const verdict = accepted(
+    judgeData(kept, {
+      ...named,
+      mail: 'jo@example.com',
+      hidden: 'jo\u200b@example.com',
+      from: ' 203.0.113.7 ',
+      six: '2001:db8::1',
+      card: 4111111111111111,
+      text: 'card 4111 1111 1111 1111',
+      list: ['jo@example.com', 4111111111111111, 'fine'],
+      pinned: true,
+      session_id: 's-1',
+      n: 1234567890123,
+    }),
+  );
+  expect(dataOf(verdict)).toEqual({
+    text: 'card **** **** **** 1111',
+    list: [null, null, 'fine'],
+    pinned: true,
+    session_id: 's-1',
+    n: 1234567890123,
+  });
+  expect(verdict.changes.length).toBe(secrets.split(' ').length + 5 + 1 + 2 + 1);
 });
