@@ -110,7 +110,7 @@ async function fair(...instances: readonly Instance[]): Promise<void> {
 /** No permit changes hands for so many milliseconds. */
 const stillFor = (ms: number): Promise<void> => until('nothing moves', () => Date.now() - moved > ms, ms + 15_000);
 
-test('1, 2, 4 instances, up and down: fair shares, never two connections for a permit, and nothing moves without need', async () => {
+test('1, 2, 4, 10 instances for 5 permits, up and down: fair shares, never two connections for a permit, and nothing moves without need', async () => {
   await using a = await start('a');
   await fair(a);
   {
@@ -120,7 +120,13 @@ test('1, 2, 4 instances, up and down: fair shares, never two connections for a p
       await using c = await start('c');
       await using d = await start('d');
       await fair(a, b, c, d);
-      await stillFor(6_000); // Longer than anybody takes to look.
+      {
+        await using more = new AsyncDisposableStack();
+        const six = await Promise.all(Array.from('efghij', async (name) => more.use(await start(name))));
+        await fair(a, b, c, d, ...six);
+        await stillFor(6_000); // Longer than anybody takes to look.
+        await fair(a, b, c, d, ...six);
+      }
       await fair(a, b, c, d);
     }
     await fair(a, b);
