@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 // Kinds of tests by their file's name: x.test.ts needs nothing, x.integration.test.ts real servers, x.e2e.test.ts the whole system,
-// x.long.test.ts more than a minute. One kind after the other; files with servers of their own two
-// at a time, since they mostly wait for these; the whole system alone.
+// x.long.test.ts more than a minute. One kind after the other; files with servers of their own several
+// at a time, since they mostly wait for these.
 const kinds = ['integration', 'e2e', 'long'];
 const second = 1000;
 const project = (
@@ -19,7 +19,7 @@ const project = (
     pool: 'forks' as const,
     testTimeout: testSeconds * second,
     hookTimeout: Math.max(30, Math.min(testSeconds, 300)) * second,
-    maxWorkers: name === 'unit' || name === 'integration' ? 2 : 1,
+    maxWorkers: { unit: 2, integration: 3, e2e: 2 }[name] ?? 1,
     sequence: { groupOrder: order },
     // What tests start they label and sweep themselves, so testcontainers needs no reaper (whose image may be out of reach).
     env: { TESTCONTAINERS_RYUK_DISABLED: 'true', ...(name === 'ha' && { WAGGLE_TEST_NODES: '3' }) },
