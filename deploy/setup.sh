@@ -17,7 +17,7 @@ Makes this checkout ready to run. Without a STEP: deps docker compose images.
   deps       npm packages, as package-lock.json says
   docker     a running Docker Engine (installed and started where we are root on Debian)
   compose    the plugin `docker compose`
-  browser    Chromium, for the tests of what runs in a browser
+  clients    programs that tests use: Chromium, logrotate
   images     the container images of all servers (implies docker)
   NAME       one container image, that of deploy/images/NAME: pulled, or where its registry cannot be reached, built from package
              registries and given the public name:
@@ -208,9 +208,12 @@ step_compose() {
   say "docker compose $(docker compose version --short) installed ($(seconds "$started"))"
 }
 
-# --- step: a browser, for the tests ---
+# --- step: programs that tests use ---
 
-step_browser() { need_package chromium chromium 'Testing what runs in a browser'; }
+step_clients() {
+  need_package chromium chromium 'Testing what runs in a browser'
+  need_package logrotate logrotate 'Testing what becomes of log files'
+}
 
 # --- the steps asked for, in the order in which they build on one another ---
 
@@ -220,7 +223,7 @@ main() {
   for step; do
     case $step in
       -h | --help) usage && exit ;;
-      deps | docker | compose | browser | images) ;;
+      deps | docker | compose | clients | images) ;;
       *) [[ " $(recipes | tr '\n' ' ')" == *" $step "* ]] || fail 64 "unknown step: $step" 'see deploy/setup.sh --help' ;;
     esac
   done
@@ -228,13 +231,13 @@ main() {
   begin
   for step; do
     case $step in
-      deps | docker | compose | browser) ;;
+      deps | docker | compose | clients) ;;
       images) mapfile -t -O ${#wanted[@]} wanted < <(servers) ;;
       *) wanted+=("$step") ;;
     esac
   done
   if [[ " $* " == *' deps '* ]]; then step_deps; fi
-  if [[ " $* " == *' browser '* ]]; then step_browser; fi
+  if [[ " $* " == *' clients '* ]]; then step_clients; fi
   if [[ " $* " == *' docker '* || " $* " == *' compose '* || ${#wanted[@]} -gt 0 ]]; then step_docker; fi
   if [[ " $* " == *' compose '* ]]; then step_compose; fi
   if [ ${#wanted[@]} -gt 0 ]; then step_images "${wanted[@]}"; fi
