@@ -1,7 +1,7 @@
 // A new version of a rule against the old: what breaks those who send, and those who read.
 import { compareDecimals } from './decimal.ts';
 import { conditionTexts } from './conditions.ts';
-import type { Field, Fields, Rule } from './model.ts';
+import type { Characters, Field, Fields, Rule } from './model.ts';
 
 export interface CompatibilityChange {
   /** `senders`: events that were accepted may be rejected. `readers`: what goes on may lack, or be other than, what they know. */
@@ -12,11 +12,13 @@ export interface CompatibilityChange {
 
 export function compareRules(before: Rule, after: Rule): readonly CompatibilityChange[] {
   const found = compareFields(before.fields, after.fields, '/data', after.unknown === 'reject');
-  const known = new Set(before.conditions.flatMap(conditionTexts));
-  const added = after.conditions.flatMap(conditionTexts).filter((text) => !known.has(text));
+  const [known, now] = [before.conditions.flatMap(conditionTexts), after.conditions.flatMap(conditionTexts)];
+  const added = now.filter((text) => !known.includes(text));
+  const gone = known.filter((text) => !now.includes(text));
   return [
     ...found,
     ...added.map((text) => ({ breaks: 'senders' as const, path: '/data', text: `new condition: ${text}` })),
+    ...gone.map((text) => ({ breaks: 'readers' as const, path: '/data', text: `no longer: ${text}` })),
     ...(after.unknown === 'reject' && before.unknown !== 'reject'
       ? [{ breaks: 'senders' as const, path: '/data', text: 'fields that the rule does not name are rejected now' }]
       : []),
@@ -47,7 +49,7 @@ function compareFields(before: Fields, after: Fields, above: string, strict: boo
 
 /** What readers see of a value, and what makes one that would be rejected fit. */
 const CHANGING = ['hash', 'mask', 'drop', 'lower', 'round'] as const;
-const MENDING = ['trim', 'lower', 'round', 'truncate'] as const;
+const MENDING = ['drop', 'trim', 'lower', 'round', 'truncate'] as const;
 
 function compareField(before: Field, after: Field, path: string, strict: boolean): readonly CompatibilityChange[] {
   const senders = (text: string): CompatibilityChange => ({ breaks: 'senders', path, text });
@@ -113,12 +115,20 @@ function compareOwn(
   if (before.type === 'url' && after.type === 'url')
     return compareWords(before.schemes, after.schemes, senders, readers);
   if (before.type === 'text' && after.type === 'text')
-    return before.characters === after.characters ? [] : [senders(`takes other characters: ${after.characters}`)];
+    return [
+      ...compareCharacters(before.characters, after.characters, senders, readers),
+      ...(before.cards === after.cards
+        ? []
+        : [readers(`card numbers are ${after.cards === 'keep' ? 'kept' : 'masked'} now`)]),
+    ];
   if (before.type === 'id' && after.type === 'id')
-    return after.form === 'uuid' && before.form !== 'uuid' ? [senders('must be a UUID now')] : [];
+    return before.form === after.form
+      ? []
+      : [after.form === 'uuid' ? senders('must be a UUID now') : readers('may be no UUID now')];
   if (before.type === 'list' && after.type === 'list')
     return [
       ...(after.unique && !before.unique ? [senders('must not repeat items now')] : []),
+      ...(before.unique && !after.unique ? [readers('may repeat items now')] : []),
       ...compareField(before.items, after.items, `${path}/-`, strict),
     ];
   if (before.type === 'map' && after.type === 'map')
@@ -143,6 +153,21 @@ const wordOf =
   ({ sanitize }: Field) =>
   (word: string): string =>
     sanitize.includes('lower') ? word.toLowerCase() : word;
+
+/** Each takes all that those before it take; and line breaks that are not taken become blanks. */
+const WIDTHS: readonly Characters[] = ['word', 'ascii', 'line', 'lines'];
+
+function compareCharacters(
+  was: Characters,
+  is: Characters,
+  senders: Say,
+  readers: Say,
+): readonly CompatibilityChange[] {
+  if (was === is || (was === 'lines' && is === 'line')) return [];
+  return WIDTHS.indexOf(is) > WIDTHS.indexOf(was)
+    ? [readers(`may have other characters now: ${is}`)]
+    : [senders(`takes other characters: ${is}`)];
+}
 
 function compareWords(
   before: readonly string[],

@@ -35,6 +35,7 @@ describe('senders are broken', () => {
     ['a: { type: decimal, sanitize: trim }', 'a: decimal', 'senders: /data/a: trim is no longer done'],
     ['a: { type: list, items: id, max: 2, sanitize: truncate }', 'a: { type: list, items: id, max: 3, sanitize: truncate }', 'senders: /data/a: has a higher max: what was cut off must fit now'],
     ['a: { type: enum, values: [A] }', 'a: { type: enum, values: [A], sanitize: lower }', 'senders: /data/a: no longer takes a'],
+    ['a: { type: id, sanitize: drop }', 'a: id', 'senders: /data/a: drop is no longer done'],
     ['a: text', 'a: integer', 'senders: /data/a: was text and is integer'],
   ])('%s -> %s', (before, after, wanted) => expect(told(ruleOf(before), ruleOf(after))).toContain(wanted)); // prettier-ignore
 
@@ -60,7 +61,21 @@ describe('readers are broken', () => {
     ['a: email', 'a: { type: email, sanitize: mask }', 'readers: /data/a: mask is new'],
     ['a: { type: id, sanitize: hash }', 'a: id', 'readers: /data/a: hash is no longer done'],
     ['a: { type: enum, values: [x] }', 'a: { type: enum, values: [x, y] }', 'readers: /data/a: may be y now'],
+    ['a: { type: text, characters: word }', 'a: text', 'readers: /data/a: may have other characters now: line'],
+    ['a: text', 'a: { type: text, characters: lines }', 'readers: /data/a: may have other characters now: lines'],
+    ['a: text', 'a: { type: text, cards: keep }', 'readers: /data/a: card numbers are kept now'],
+    ['a: { type: id, form: uuid }', 'a: id', 'readers: /data/a: may be no UUID now'],
+    [
+      'a: { type: list, items: integer, unique: true }',
+      'a: { type: list, items: integer }',
+      'readers: /data/a: may repeat items now',
+    ],
   ])('%s -> %s', (before, after, wanted) => expect(told(ruleOf(before), ruleOf(after))).toEqual([wanted]));
+
+  test('by a condition that is gone', () =>
+    expect(told(ruleOf('a: id\nb: id', 'conditions: [{ with: a, forbid: b }]'), ruleOf('a: id\nb: id'))).toEqual([
+      'readers: /data: no longer: b must not be there where a is there.',
+    ]));
 
   test('by unknown fields that are no longer kept', () =>
     expect(told(ruleOf('a: text', 'unknown: keep'), ruleOf('a: text'))).toEqual([
