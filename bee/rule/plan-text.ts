@@ -29,8 +29,9 @@ function fieldLines(fields: Fields, above: string): readonly Line[] {
 }
 
 function linesOf(field: Field, path: string): readonly Line[] {
+  if (field.sanitize.includes('drop')) return [{ text: `${path}: drop: ${SANITIZER_TEXTS.drop}`, late: false }];
   const cards =
-    field.type === 'text' && field.cards === 'mask' && !field.sanitize.includes('drop')
+    field.type === 'text' && field.cards === 'mask'
       ? [{ text: `${path}: card numbers in it are masked`, late: false }]
       : [];
   const own = SANITIZERS.filter((name) => field.sanitize.includes(name)).flatMap((name) => [

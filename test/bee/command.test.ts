@@ -128,6 +128,11 @@ describe('waggle bee', () => {
     expect(out).toContain(order[3]);
   });
 
+  test('compile: of a field that is dropped nothing else is done', async () => {
+    const { out } = await run('compile', ['reward.redeemed']);
+    expect(out.match(/data\/staff_pin: \w+/g)).toEqual(['data/staff_pin: drop']);
+  });
+
   test('compile: card numbers are masked where the plan says so', async () => {
     write(ruleText('a: { type: text, sanitize: [truncate] }'));
     const { out } = await run('compile', ['thing.happened'], folder);
