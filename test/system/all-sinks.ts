@@ -42,6 +42,9 @@ export interface Target extends Reader {
 }
 
 export interface Instance extends ConsumerProcess {
+  readonly sink: SinkName;
+  /** Its readiness, its status and the end of its log. */
+  told(): Promise<string>;
   ready(): Promise<{ readonly ok: boolean; readonly reasons: readonly string[] }>;
   /** Permits held, or partitions read; 0 before it listens. */
   share(): Promise<number>;
@@ -60,6 +63,8 @@ export interface AllSinks extends AsyncDisposable {
   consumer(sink: SinkName, config?: Config): Instance;
   /** By SIGKILL. */
   endConsumers(): Promise<void>;
+  /** What the running consumers of a sink say, and how many messages are in its queue: for the errors of tests. */
+  told(sink: SinkName): Promise<string>;
 }
 
 export async function startAllSinks(): Promise<AllSinks> {
@@ -153,6 +158,17 @@ export async function startAllSinks(): Promise<AllSinks> {
       return instance;
     },
     endConsumers,
+    async told(sink) {
+      const running = instances.filter((instance) => instance.sink === sink && instance.process.exitCode === null);
+      const says = await Promise.all(running.map((instance) => instance.told()));
+      const queues = await sites.chicago.nodes[0]?.exec([
+        ...['rabbitmqctl', '--silent', 'list_queues', 'name', 'messages_ready', 'messages_unacknowledged', 'consumers'],
+      ]);
+      const own = String(queues)
+        .split('\n')
+        .filter((line) => line.startsWith(`sink.${sink}`) || line.includes('dead'));
+      return [...says, ...own].join('\n');
+    },
     [Symbol.asyncDispose]: () => ended.disposeAsync(),
   };
 }
@@ -173,8 +189,14 @@ function startInstance(config: Config, name: SinkName, admin: string): Instance 
   const sinks = config.sinks.map((sink) => (sink.name === name ? { ...sink, admin } : sink));
   const ask = async (path: string): Promise<unknown> => (await fetch(`http://${admin}${path}`)).json();
   const status = async (): Promise<Status> => (await ask('/status').catch(() => ({}))) as Status;
+  const running = startConsumerProcess({ ...config, sinks }, name);
   return {
-    ...startConsumerProcess({ ...config, sinks }, name),
+    ...running,
+    sink: name,
+    async told() {
+      const answers = await Promise.all(['/readyz', '/status'].map((path) => ask(path).catch(String)));
+      return [running.process.pid, ...answers, ...running.log.slice(-5)].map((each) => JSON.stringify(each)).join(' ');
+    },
     ready: async () => (await ask('/readyz')) as { ok: boolean; reasons: string[] },
     async share() {
       const { permits, sites = [] } = await status();
@@ -256,7 +278,8 @@ const toldOf = ({ name, sent, acknowledged, unknown, refused, surprises }: Gener
   `${name}: ${sent} sent, ${acknowledged.size} acknowledged, ${unknown.size} unknown, ${refused} times refused; surprises: ${surprises.length} ${surprises[0] ?? ''}`;
 
 /** Waits until all that was acknowledged is there, for as long as more and more comes: a stand-in may be slow. */
-async function arrived(target: Target, generators: readonly Generator[]): Promise<void> {
+async function arrived(system: AllSinks, sink: SinkName, generators: readonly Generator[]): Promise<void> {
+  const target = system.targets[sink];
   const acknowledged = generators.reduce((sum, { acknowledged: { size } }) => sum + size, 0);
   let most = 0;
   for (let grew = performance.now(), last = ''; ;) {
@@ -270,7 +293,7 @@ async function arrived(target: Target, generators: readonly Generator[]): Promis
     }
     if (performance.now() - grew > STALLED_MS)
       throw new Error(
-        `${target.sink}: ${most} of ${acknowledged} events, and no more for ${STALLED_MS} ms ${last}\n${generators.map(toldOf).join('\n')}`,
+        `${sink}: ${acknowledged} events are to be there, ${most} are with those of before, and no more for ${STALLED_MS} ms ${last}\n${[...generators.map(toldOf), await system.told(sink)].join('\n')}`,
       );
     await delay(LOOK_MS);
   }
@@ -282,7 +305,7 @@ async function verdicts(
   generators: readonly Generator[],
   sinks: readonly SinkName[] = SINKS,
 ): Promise<ReadonlyMap<SinkName, Verdict>> {
-  await Promise.all(sinks.map((sink) => arrived(system.targets[sink], generators)));
+  await Promise.all(sinks.map((sink) => arrived(system, sink, generators)));
   // A repeat would be committed with the age of a window, or come with the next request.
   await delay(2 * WINDOW_AGE);
   const found = new Map<SinkName, Verdict>();

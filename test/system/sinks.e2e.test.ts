@@ -167,11 +167,21 @@ test('poison of each kind: in the dead letters, what came with it delivered; rep
   await publishPoison(system);
   const expected = expectedLetters(SINKS);
   // Behind whatever the queues still hold.
-  await until(
-    'the dead letters',
-    async () => (await listLetters(system.config, 'open')).length >= expected.length,
-    180_000,
-  );
+  let found = '';
+  try {
+    await until(
+      'the dead letters',
+      async () => {
+        const open = await listLetters(system.config, 'open');
+        found = open.map(({ sink, code }) => `${sink} ${code}`).join(', ');
+        return open.length >= expected.length;
+      },
+      180_000,
+    );
+  } catch (error) {
+    const says = await Promise.all(QUEUE_SINKS.map((sink) => system.told(sink)));
+    throw new Error(`${found}\n${says.join('\n')}`, { cause: error });
+  }
   const letters = await listLetters(system.config, 'open');
   expect(letters.map(({ sink, code }) => `${sink} ${CONFLICTS.includes(code) ? 'conflict' : code}`).toSorted()).toEqual(
     expected,
