@@ -162,7 +162,13 @@ export async function startAllSinks(): Promise<AllSinks> {
       const running = instances.filter((instance) => instance.sink === sink && instance.process.exitCode === null);
       const says = await Promise.all(running.map((instance) => instance.told()));
       const queues = await sites.chicago.nodes[0]?.exec([
-        ...['rabbitmqctl', '--silent', 'list_queues', 'name', 'messages_ready', 'messages_unacknowledged', 'consumers'],
+        'rabbitmqctl',
+        '--silent',
+        'list_queues',
+        'name',
+        'messages_ready',
+        'messages_unacknowledged',
+        'consumers',
       ]);
       const own = String(queues)
         .split('\n')
