@@ -3,6 +3,7 @@
 import { hash, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import type { SpoolConfig } from '#core/config/config.ts';
 import { readRecordLine } from '#core/dead-letter.ts';
 import { refusal, type Refusal } from '#core/errors.ts';
 import { scanEvents } from '#core/json/scan.ts';
@@ -50,13 +51,21 @@ export function shareSpool(max: number, hasBee: boolean): { readonly events: num
   return { events: max - letters, letters };
 }
 
-/** Rejects where its folder cannot be used, as the spool of events does. */
-export async function openLetters(live: LiveConfig, token: string, telemetry: Telemetry): Promise<Letters> {
+/** Where letters are in the folder of a spool. */
+export const lettersFolder = (spool: string): string => join(spool, 'letters');
+
+/** In the folder of this spool, that of events. Rejects where it cannot be used, as the spool of events does. */
+export async function openLetters(
+  live: LiveConfig,
+  events: SpoolConfig,
+  token: string,
+  telemetry: Telemetry,
+): Promise<Letters> {
   const { agent, log } = live.now;
-  const { letters: max } = shareSpool(agent.spool.max, true);
-  const segment = Math.min(agent.spool.segment, Math.floor(max / 4));
+  const { letters: max } = shareSpool(events.max, true);
+  const segment = Math.min(events.segment, Math.floor(max / 4));
   const spool = await openSpool({
-    path: join(agent.spool.path, 'letters'),
+    path: lettersFolder(events.path),
     max,
     keep: 0,
     behind: Infinity,

@@ -55,9 +55,13 @@ export class LiveConfig implements Disposable {
     });
   }
 
-  /** From now on; `changed` is called after each reload. */
-  watch(changed: () => void): void {
+  /** `changed` is called after each change. */
+  onChange(changed: () => void): void {
     this.#changed = changed;
+  }
+
+  /** From now on, for SIGHUP and the file. */
+  watch(): void {
     process.on('SIGHUP', this.#reload);
     watchFile(this.#config.file, { interval: LOOK_EVERY, persistent: false }, this.#reload);
   }
@@ -83,13 +87,6 @@ export class LiveConfig implements Disposable {
     }
     const before = this.#config;
     const left = needsRestart(before, next);
-    this.#config = {
-      ...before,
-      // Of the sites that there are.
-      sites: before.sites.map((site) => next.sites.find(({ name }) => name === site.name) ?? site),
-      users: next.users,
-      agent: { ...before.agent, transforms: next.agent.transforms, levels: next.agent.levels },
-    };
     if (left.length > 0)
       fact(
         'warn',
@@ -97,14 +94,28 @@ export class LiveConfig implements Disposable {
         { fields: left },
         `changed, and in force only after a restart: ${left.join(', ')}`,
       );
-    if (isDeepStrictEqual(before, this.#config)) return;
-    this.#changed();
+    if (!this.take(next)) return;
     fact(
       'info',
       'config.reloaded',
       {},
       `${before.file} is in force; a new node or password serves the next connection`,
     );
+  }
+
+  /** What can be changed while it runs, out of a configuration that was checked. False where that is as it was. */
+  take(next: Config): boolean {
+    const before = this.#config;
+    this.#config = {
+      ...before,
+      // Of the sites that there are.
+      sites: before.sites.map((site) => next.sites.find(({ name }) => name === site.name) ?? site),
+      users: next.users,
+      agent: { ...before.agent, transforms: next.agent.transforms, levels: next.agent.levels },
+    };
+    if (isDeepStrictEqual(before, this.#config)) return false;
+    this.#changed();
+    return true;
   }
 }
 

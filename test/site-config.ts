@@ -31,6 +31,7 @@ export function configFor(sites: readonly SiteConfig[], parts: ConfigParts = {})
       site: first,
       host: 'test-host',
       admin: '127.0.0.1:0',
+      workers: 1,
       spool: { path: '', max: 1024 ** 3, share: 1, keep: 0, segment: 64 * 1024 ** 2 },
       inputs: noInputs,
       types: [],

@@ -63,6 +63,8 @@ export interface AgentConfig {
   readonly host: string;
   /** `host:port` of the administration endpoints (/healthz /readyz /metrics /status). */
   readonly admin: string;
+  /** Processes that share the ports; 1: all in one. */
+  readonly workers: number;
   readonly spool: SpoolConfig;
   readonly inputs: InputsConfig;
   /** The first match gives the event's type. */

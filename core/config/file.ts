@@ -50,6 +50,7 @@ export interface AgentFile {
   readonly site?: string;
   readonly host?: string;
   readonly admin: string;
+  readonly workers: number;
   readonly spool: {
     readonly path: string;
     readonly max: string;

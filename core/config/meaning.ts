@@ -114,6 +114,10 @@ export function checkMeaning(
   atMost(['agent', 'spool', 'keep'], ['agent', 'spool', 'max'], 'agent.spool.max');
   atMost(['agent', 'route', 'behind'], ['agent', 'spool', 'max'], 'agent.spool.max');
   atMost(['agent', 'spool', 'segment'], ['agent', 'spool', 'max'], 'agent.spool.max');
+  const workers = valueAt(root, ['agent', 'workers']);
+  const max = sizeAt(root, ['agent', 'spool', 'max']);
+  if (typeof workers === 'number' && max !== null && max / workers < 1024 ** 2)
+    say(['agent', 'workers'], 'value', 'leaves each worker less than 1MiB of agent.spool.max');
   atMost(
     ['agent', 'inputs', 'http', 'max_event'],
     ['agent', 'inputs', 'http', 'max_body'],

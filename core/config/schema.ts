@@ -59,6 +59,7 @@ const agent = object(
       default: '',
     },
     admin: text('address', 'Where /healthz /readyz /metrics /status listen.', { default: '127.0.0.1:9881' }),
+    workers: whole('Processes that share its ports and its spool’s bytes, to use more cores.', 1, 64, 1),
     spool: object(
       'The buffer on disk.',
       {

@@ -52,6 +52,7 @@ function shapeAgent(host: string, agent: AgentFile): AgentConfig {
     site,
     host: agent.host || host,
     admin: agent.admin,
+    workers: agent.workers,
     spool: {
       path: spool.path,
       max: bytes(spool.max),

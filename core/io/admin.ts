@@ -12,11 +12,11 @@ export interface Readiness {
 export interface AdminOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly listen: string;
-  readonly registry: Registry;
+  readonly registry: Pick<Registry, 'contentType' | 'metrics'>;
   /** Whether this service does its work now: /readyz answers 200 or 503. */
-  readonly ready: () => Readiness;
+  readonly ready: () => Readiness | Promise<Readiness>;
   /** What /status answers, as JSON. */
-  readonly status: () => object;
+  readonly status: () => object | Promise<object>;
 }
 
 export interface AdminServer extends AsyncDisposable {
@@ -71,13 +71,13 @@ async function answer(options: AdminOptions, request: IncomingMessage, response:
     case '/healthz':
       return send(response, 200, 'text/plain', 'ok\n');
     case '/readyz': {
-      const readiness = options.ready();
+      const readiness = await options.ready();
       return sendJson(response, readiness.ok ? 200 : 503, readiness);
     }
     case '/metrics':
       return send(response, 200, options.registry.contentType, await options.registry.metrics());
     case '/status':
-      return sendJson(response, 200, options.status());
+      return sendJson(response, 200, await options.status());
     default:
       return send(response, 404, 'text/plain', 'there are /healthz /readyz /metrics /status\n');
   }

@@ -1,5 +1,5 @@
 // Every metric of waggle, declared once. Labels are bounded: sites, sinks, partitions, and reasons out of closed tables; never types or identities.
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { type Aggregator, Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 
 export interface Metrics {
   readonly registry: Registry;
@@ -43,8 +43,13 @@ export function createMetrics(service: string): Metrics {
   registry.setDefaultLabels({ service });
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
-    new Gauge<L>({ name, help, labelNames, registers });
+  /** `aggregator`: of several workers on one page. */
+  const gauge = <L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    aggregator: Aggregator = 'sum',
+  ) => new Gauge<L>({ name, help, labelNames, registers, aggregator });
   return {
     registry,
     events: new Counter({
@@ -75,6 +80,7 @@ export function createMetrics(service: string): Metrics {
       'waggle_oldest_unconfirmed_seconds',
       'Age of the oldest event that no site has confirmed.',
       ['route'],
+      'max',
     ),
     sinkLagSeconds: gauge('waggle_sink_lag_seconds', 'Age of the oldest event read and not yet committed.', [
       'sink',
@@ -95,7 +101,7 @@ export function createMetrics(service: string): Metrics {
       buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300],
       registers,
     }),
-    linkUp: gauge('waggle_link_up', '1 while the connection to the site is up, else 0.', ['site']),
+    linkUp: gauge('waggle_link_up', '1 while the connection to the site is up, else 0.', ['site'], 'min'),
     siteUp: gauge('waggle_site_up', '1 while the management API of the site answers, else 0.', ['site']),
     siteAlarm: gauge('waggle_site_alarm', '1 while a node of the site blocks publishers, by kind.', ['site', 'kind']),
     diskLeftBytes: gauge('waggle_site_disk_left_bytes', 'Free disk of a site’s fullest node, above its alarm.', [

@@ -39,12 +39,7 @@ export async function runProcess(
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-  const onUncaught = (error: unknown): void => {
-    log.fatal({ fact: 'process.crashed', err: error }, 'an error that nobody caught: ending');
-    process.exit(EXIT_SOFTWARE);
-  };
-  process.on('uncaughtException', onUncaught);
-  process.on('unhandledRejection', onUncaught);
+  const onUncaught = endOnUncaught(log);
   try {
     process.exit(await service(stop.signal));
   } catch (error) {
@@ -55,4 +50,15 @@ export async function runProcess(
     onUncaught(error);
     throw error;
   }
+}
+
+/** From now on, an error that nobody catches is logged and ends the process with 70; so does what is returned. */
+export function endOnUncaught(log: Log): (error: unknown) => void {
+  const onUncaught = (error: unknown): void => {
+    log.fatal({ fact: 'process.crashed', err: error }, 'an error that nobody caught: ending');
+    process.exit(EXIT_SOFTWARE);
+  };
+  process.on('uncaughtException', onUncaught);
+  process.on('unhandledRejection', onUncaught);
+  return onUncaught;
 }

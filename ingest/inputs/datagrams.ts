@@ -36,7 +36,8 @@ export async function listenDatagrams(options: DatagramsOptions): Promise<Datagr
   const socket = dgram.createSocket(address.host.includes(':') ? 'udp6' : 'udp4');
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject);
-    socket.bind(address.port, address.host, () => {
+    // Of a worker of several: its own, else the first process would hold it.
+    socket.bind({ port: address.port, address: address.host, exclusive: true }, () => {
       socket.off('error', reject);
       resolve();
     });

@@ -1,4 +1,5 @@
-// The inputs of an agent, out of its configuration: one table from name to what starts it.
+// The inputs of an agent, out of its configuration: one table from name to what starts it. Of several workers all share the TCP ports. Tail is
+// worker 0's, whose spool has the notes; so are datagrams: one socket has them in order, in one buffer, and what the kernel drops is counted once.
 import { randomFillSync } from 'node:crypto';
 import type { AgentConfig } from '#core/config/config.ts';
 import type { InputsConfig } from '#core/config/input-config.ts';
@@ -21,7 +22,12 @@ export interface Takers {
   readonly notes: TailContext['notes'];
 }
 
-type Starter = (inputs: InputsConfig, context: TailContext & Takers, closeWithin: number) => Promise<Input> | null;
+interface Context extends TailContext, Takers {
+  /** Whether this worker takes datagrams. */
+  readonly datagrams: boolean;
+}
+
+type Starter = (inputs: InputsConfig, context: Context, closeWithin: number) => Promise<Input> | null;
 
 /** Null where it is not configured. */
 const starters: Readonly<Record<keyof InputsConfig, Starter>> = {
@@ -35,12 +41,17 @@ const starters: Readonly<Record<keyof InputsConfig, Starter>> = {
   tail: ({ tail }, context) => tail && createTailInput(tail, context),
 };
 
+/** By name of the input: where it listens. */
+export type InputAddresses = Readonly<Partial<Record<keyof InputsConfig, string>>>;
+
 export interface StartedInputs extends AsyncDisposable {
-  /** By name of the input: where it listens. */
-  readonly addresses: Readonly<Partial<Record<keyof InputsConfig, string>>>;
+  readonly addresses: InputAddresses;
   /** For /status. */
-  readonly status: () => object;
+  readonly status: () => readonly object[];
 }
+
+/** Inputs that only worker 0 has. */
+const ALONE: readonly (keyof InputsConfig)[] = ['udp', 'tail'];
 
 /**
  * All of them or none. Rejects with an error for people: which input cannot listen, and why. `closeWithin`: milliseconds that what is in
@@ -48,6 +59,7 @@ export interface StartedInputs extends AsyncDisposable {
  */
 export async function startInputs(
   agent: AgentConfig,
+  worker: number,
   takers: Takers,
   telemetry: Telemetry,
   closeWithin: number,
@@ -57,10 +69,12 @@ export async function startInputs(
   const shown: (() => object)[] = [];
   const inputs: Input[] = [];
   for (const name of Object.keys(starters) as (keyof InputsConfig)[]) {
+    if (worker > 0 && ALONE.includes(name)) continue;
     const books = createBooks(name, telemetry);
     const { types, site, host } = agent;
     const context = {
       ...takers,
+      datagrams: worker === 0,
       types,
       site,
       host,
@@ -102,7 +116,7 @@ export async function startInputs(
 async function startInput(
   name: keyof InputsConfig,
   inputs: InputsConfig,
-  context: TailContext & Takers,
+  context: Context,
   closeWithin: number,
 ): Promise<Input | null> {
   try {

@@ -2,8 +2,10 @@
 import type { Config } from '#core/config/config.ts';
 import { patternFault } from '#core/patterns.ts';
 import { parseMoment } from '#core/time.ts';
-import { SpoolLockedError } from '../spool/disk.ts';
+import { errorText, SpoolLockedError } from '../spool/disk.ts';
 import { nodeDisk } from '../spool/node-disk.ts';
+import { workersWithFolder } from '../workers/folders.ts';
+import { folderOfWorker } from '../workers/share.ts';
 import { spoolCheck } from './check.ts';
 import { spoolExport, type Output } from './export.ts';
 import { openFolder, SpoolTrouble } from './folder.ts';
@@ -40,24 +42,34 @@ export async function spoolCommand(
     return given === null ? null : parseMoment(given);
   };
   const span = { from: moment('from'), to: moment('to') };
-  const run = (task: () => Promise<number>): Promise<number> => forPeople(task, output);
+  /** For the folder of each worker, the agent's own first; what is in the way of one is in the way of no other. */
+  const run = async (task: (path: string) => Promise<number>): Promise<number> => {
+    const workers = await forPeople(() => foldersOf(path), output);
+    if (workers === null) return 1;
+    let code = 0;
+    for (const worker of [0, ...workers]) {
+      const folder = folderOfWorker(path, worker);
+      code = Math.max(code, (await forPeople(() => task(folder), output)) ?? 1);
+    }
+    return code;
+  };
   switch (what) {
     case 'status':
-      return run(() => spoolStatus(path, json, output.print));
+      return run((folder) => spoolStatus(folder, json, output.print));
     case 'check':
-      return run(() => alone(path, 'check', () => spoolCheck(path, json, output.print)));
+      return run((folder) => alone(folder, 'check', () => spoolCheck(folder, json, output.print)));
     case 'export': {
       const chosen = { ...span, type, unconfirmed: options['unconfirmed'] === true };
-      return run(() => alone(path, 'export', () => spoolExport(path, chosen, output)));
+      return run((folder) => alone(folder, 'export', () => spoolExport(folder, chosen, output)));
     }
     case 'repair':
-      return run(() => alone(path, 'repair', () => spoolRepair(path, yes, output.print)));
+      return run((folder) => alone(folder, 'repair', () => spoolRepair(folder, yes, output.print)));
     case 'resend': {
       const site = text('site');
       const known = config.sites.map(({ name }) => name).join(', ');
       if (site === null || !config.sites.some(({ name }) => name === site))
         return `spool resend: --site names the site to send to; the sites are ${known}`;
-      return run(() => spoolResend(config, path, { ...span, site, yes }, output.print));
+      return run((folder) => spoolResend(config, folder, { ...span, site, yes }, output.print));
     }
     default:
       return `spool ${what}: it is status, check, export, repair or resend`;
@@ -71,12 +83,18 @@ async function alone(path: string, what: string, task: () => Promise<number>): P
   return await task();
 }
 
-async function forPeople(task: () => Promise<number>, output: Output): Promise<number> {
+const foldersOf = (path: string): Promise<readonly number[]> =>
+  workersWithFolder(path).catch((error: unknown) => {
+    throw new SpoolTrouble(errorText(error));
+  });
+
+/** Null where something is in the way, which is told. */
+async function forPeople<T>(task: () => Promise<T>, output: Output): Promise<T | null> {
   try {
     return await task();
   } catch (error) {
     if (!(error instanceof SpoolTrouble) && !(error instanceof SpoolLockedError)) throw error;
     output.tell(`${error.message}\n`);
-    return 1;
+    return null;
   }
 }

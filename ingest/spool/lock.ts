@@ -46,7 +46,8 @@ function listen(path: string, holder: string): Promise<Server> {
     });
     server.unref();
     server.once('error', reject);
-    server.listen(path, () => resolve(server));
+    // Of a worker of several: its own, else the first process would hold it, and a crash would not release it.
+    server.listen({ path, exclusive: true }, () => resolve(server));
   });
 }
 

@@ -90,7 +90,7 @@ const duration = (milliseconds: number): string => `${milliseconds}ms`;
 const size = (bytes: number): string => `${bytes}B`;
 
 function fileOf({ version, sites, users, log, agent, sinks }: Config): object {
-  const { site, host, admin, spool, inputs, route } = agent;
+  const { site, host, admin, workers, spool, inputs, route } = agent;
   return {
     version,
     sites: Object.fromEntries(
@@ -106,6 +106,7 @@ function fileOf({ version, sites, users, log, agent, sinks }: Config): object {
       site,
       host,
       admin,
+      workers,
       spool: { path: spool.path, max: size(spool.max), keep: size(spool.keep), segment: size(spool.segment) },
       inputs: { http: { listen: inputs.http?.listen ?? '127.0.0.1:0' } },
       route: {

@@ -164,6 +164,19 @@ async function measureServer(
   }
 }
 
+/** The rate alone, of a server at this port that takes batches of 100 CloudEvents; it is warmed by the first second. */
+export async function loadBatches(port: number, connections: number, seconds: number): Promise<number> {
+  const load = fork(import.meta.filename, ['load']);
+  try {
+    const work = { port, body: batchOf(sampleEvent), path: '/events', connections };
+    await ask<LoadResult>(load, { ...work, seconds: 1, requests: 40_000 / BATCH } satisfies Load);
+    const result = await ask<LoadResult>(load, { ...work, seconds, requests: 0 } satisfies Load);
+    return (result.requests * BATCH) / result.seconds;
+  } finally {
+    await end(load);
+  }
+}
+
 async function measureLoop(role: string, seconds: number): Promise<Measured> {
   const loop = fork(import.meta.filename, [role]);
   try {

@@ -26,6 +26,7 @@ import { benchSearch } from './sinks-search.ts';
 import { benchCapacity, benchDeclare } from './topology.ts';
 import { measureSpool, type ReadPair } from './spool.ts';
 import { benchUdp } from './udp.ts';
+import { benchWorkers } from './workers.ts';
 
 interface Benchmark {
   readonly name: string;
@@ -117,6 +118,12 @@ const benchmarks: readonly Benchmark[] = [
     about:
       'the command `waggle agent` with a configuration in a file. The backlog is of a killed agent, whose last segment must be scanned. Baseline: a bare node:http server.',
     run: (quick) => benchAgent(quick ? 2e8 : 5e9, quick ? 1 : PAIRS),
+  },
+  {
+    name: 'workers',
+    about:
+      'the command `waggle agent` with `workers: 2` against `workers: 1`: 100 CloudEvents of 330 bytes a request over 16 connections, answered after fdatasync; no site takes them. The load is a process of its own.',
+    run: async (quick) => [await benchWorkers(quick ? 1 : 4, quick ? 1 : PAIRS)],
   },
   {
     name: 'latency',

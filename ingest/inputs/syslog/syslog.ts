@@ -4,13 +4,15 @@ import { parseAddress, formatAddress } from '#core/units.ts';
 import { createBestEffort } from '../best-effort.ts';
 import { type Connections, listenConnections } from '../connections.ts';
 import type { Input, InputContext } from '../contract.ts';
-import { listenDatagrams } from '../datagrams.ts';
+import { type Datagrams, listenDatagrams } from '../datagrams.ts';
 import { EventWriter } from '../event-writer.ts';
 import { parseSyslog } from './message.ts';
 import { SyslogSession, type SyslogShared } from './session.ts';
 import { zoneReader } from './zone.ts';
 
 export interface SyslogInputOptions extends SyslogInputConfig, InputContext {
+  /** False where another worker has the UDP port; true unless given. */
+  readonly datagrams?: boolean;
   /** Milliseconds; the defaults are meant for production. */
   readonly limits?: Partial<SyslogLimits>;
 }
@@ -55,8 +57,8 @@ export async function createSyslogInput(options: SyslogInputOptions): Promise<In
     });
   await using opened = new AsyncDisposableStack();
   const tcp = opened.use(await connections(options.listen, null));
-  const datagrams = opened.use(
-    await listenDatagrams({
+  const listenUdp = (): Promise<Datagrams> =>
+    listenDatagrams({
       listen: samePort(options.listen, tcp.address),
       receiveBuffer: options.receiveBuffer,
       where: WHERE,
@@ -66,8 +68,8 @@ export async function createSyslogInput(options: SyslogInputOptions): Promise<In
         for (const message of messages) writing.write(message, false);
         return store(writing.writer);
       },
-    }),
-  );
+    });
+  const datagrams = options.datagrams === false ? null : opened.use(await listenUdp());
   const secure = options.tls === null ? null : opened.use(await connections(options.tls.listen, options.tls));
   const all = opened.move();
   let closed: Promise<void> | null = null;
@@ -76,7 +78,7 @@ export async function createSyslogInput(options: SyslogInputOptions): Promise<In
     status: () => ({
       ...(secure && { tls: secure.address }),
       connections: tcp.count() + (secure?.count() ?? 0),
-      ...datagrams.status(),
+      ...datagrams?.status(),
     }),
     [Symbol.asyncDispose]: () => (closed ??= all.disposeAsync()),
   };

@@ -29,6 +29,7 @@ describe('a valid configuration', () => {
       site: 'chicago',
       host: 'this-host',
       admin: '127.0.0.1:9881',
+      workers: 1,
       spool: { path: '/var/lib/waggle', max: 10 * 2 ** 30, share: 0.8, keep: 2 ** 30, segment: 64 * 2 ** 20 },
       inputs: {
         ...noInputs,

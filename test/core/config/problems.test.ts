@@ -217,6 +217,11 @@ describe('every problem names line, column and path, and what to write', () => {
       ['w.yaml:14:10: agent.spool.keep: must not be larger than agent.spool.max'],
     ],
     [
+      'more workers than the spool has room for',
+      changed('agent:\n', 'agent:\n  workers: 64\n  spool: { max: 32MiB, keep: 1MiB, segment: 1MiB }\n'),
+      ['w.yaml:14:12: agent.workers: leaves each worker less than 1MiB of agent.spool.max'],
+    ],
+    [
       'an event larger than a body',
       changed('agent:\n', 'agent:\n  inputs: { http: { max_body: 1KiB } }\n'),
       ['w.yaml:14:19: agent.inputs.http.max_event: must not be larger than agent.inputs.http.max_body'],

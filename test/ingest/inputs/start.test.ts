@@ -39,11 +39,11 @@ const telemetry = (): Telemetry =>
   createTelemetry('agent', createLog('agent', { write: (line) => void lines.push(line) }));
 const recorder = createRecorder();
 const start = (inputs: AgentConfig['inputs'], with_ = telemetry()): Promise<StartedInputs> =>
-  startInputs(agentWith(inputs), { ...takers, accept: recorder.context.accept }, with_, 1_000);
+  startInputs(agentWith(inputs), 0, { ...takers, accept: recorder.context.accept }, with_, 1_000);
 const takers = {
   letters: null,
   notes: { read: () => null, write: () => undefined },
-} as unknown as Parameters<typeof startInputs>[1];
+} as unknown as Parameters<typeof startInputs>[2];
 const portOf = (address = ''): number => Number(new URL(address.replace(/^\w+:/, 'http:')).port);
 afterEach(() => void lines.splice(0));
 

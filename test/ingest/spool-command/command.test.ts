@@ -33,8 +33,8 @@ async function spool(what: string, options: Record<string, string | boolean> = {
 }
 
 /** `count` events of two types in turn, each synced by itself, the first `confirmed` of them confirmed. */
-async function fill(count: number, confirmed = 0): Promise<void> {
-  await using opened = await openSpool({ ...spoolOptions(folder), segment: 16 * 1024 });
+async function fill(count: number, confirmed = 0, path = folder): Promise<void> {
+  await using opened = await openSpool({ ...spoolOptions(path), segment: 16 * 1024 });
   for (let i = 1; i <= count; i++) {
     const payload = Buffer.from(`{"n":${i},"exact":9007199254740993,"pad":"${'x'.repeat(1000)}"}\n`);
     const appended = opened.append([{ type: i % 2 ? 'card.odd' : 'card.even', count: 1, payload }], 'disk');
@@ -243,4 +243,27 @@ test('resend plans first, and says where nothing is kept', async () => {
     out: /^40 events in \d+ segments \(.* KiB\), accepted since .*would be sent to chicago/,
   });
   expect((await spool('resend', { site: 'chicago', to: '2020-01-01' })).out).toContain('nothing of that time is kept');
+});
+
+test('the folders of other workers are looked after with the first', async () => {
+  await fill(3);
+  await fill(2, 0, join(folder, 'workers/1'));
+  await fill(1, 0, join(folder, 'workers/12'));
+  const status = await spool('status', { json: true });
+  const all = status.out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { path: string; events: number });
+  expect(all.map(({ path, events }) => [path, events])).toEqual([
+    [folder, 3],
+    [join(folder, 'workers/1'), 2],
+    [join(folder, 'workers/12'), 1],
+  ]);
+  expect(numbers((await spool('export')).out)).toEqual([1, 2, 3, 1, 2, 1]);
+  // One that is in use is told, and the others are done.
+  await using _held = await openSpool(spoolOptions(join(folder, 'workers/1')));
+  const locked = await spool('export');
+  expect(locked.code).toBe(1);
+  expect(locked.told).toContain(`${join(folder, 'workers/1')} is in use by`);
+  expect(numbers(locked.out)).toEqual([1, 2, 3, 1]);
 });
