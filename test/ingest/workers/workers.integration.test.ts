@@ -1,11 +1,13 @@
 // Two workers on one port before a real broker: what was acknowledged is in the log once, whichever worker is killed, and the books are one.
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Config } from '#core/config/config.ts';
+import { LETTERS_PATH, letterId, recordLine } from '#core/dead-letter.ts';
 import { topologyReport } from '#topology/main.ts';
+import { beeConfig } from '../../bee/service/serve-bee.ts';
 import { configFor, type Site, startSite, until } from '../../containers.ts';
 import { noInputs } from '../../site-config.ts';
 import { type AgentProcess, startAgentProcess } from '../agent-process.ts';
@@ -29,12 +31,13 @@ afterEach(async () => {
 });
 
 /** `nodes`: of the site, unless it can be reached. */
-async function configWith(workers: number, nodes = site.config.nodes): Promise<Config> {
+async function configWith(workers: number, nodes = site.config.nodes, bee: Config['bee'] = null): Promise<Config> {
   if (folders.length === 0) folders.push((folder = await mkdtemp(join(tmpdir(), 'waggle-workers-'))));
   const at = { ...site.config, nodes };
   const { agent } = configFor([at]);
   return configFor([at], {
     log: { partitions: PARTITIONS },
+    bee,
     agent: {
       ...agent,
       workers,
@@ -49,7 +52,12 @@ async function configWith(workers: number, nodes = site.config.nodes): Promise<C
 }
 
 interface Status {
-  readonly ledger: readonly { readonly accepted: number; readonly spooled: number; readonly imbalance: number }[];
+  readonly ledger: readonly {
+    readonly route: string;
+    readonly accepted: number;
+    readonly spooled: number;
+    readonly imbalance: number;
+  }[];
   readonly workers: readonly {
     readonly state: string;
     readonly pid: number;
@@ -172,4 +180,31 @@ test('two workers become one: what the other had spooled is sent, and its folder
     return ledger[0]?.accepted === events && ledger[0].spooled === 0 && ledger[0].imbalance === 0;
   });
   expect(agent.log.filter(({ fact }) => fact === 'leftover.drained')).toMatchObject([{ removed: true }]);
+});
+
+test('letters that Bee handed to a worker that is no more are sent, too', async () => {
+  const bee = beeConfig('http://127.0.0.1:1');
+  const headers = {
+    authorization: `Bearer ${bee.token}`,
+    'content-type': 'application/x-ndjson',
+    connection: 'close',
+  };
+  let letters = 0;
+  {
+    await using agent = await startAgentProcess(await configWith(2, ['amqp://127.0.0.1:1'], bee));
+    await until('worker 1 has letters', async () => {
+      const letter = letterId('bee', ['/a', String(++letters)]);
+      const line = recordLine({ headers: { v: '1', record: 'letter', letter, sink: 'bee' }, body: Buffer.from('{}') });
+      const answer = await fetch(`${agent.http}${LETTERS_PATH}`, { method: 'POST', body: `${line}\n`, headers });
+      expect(answer.status).toBe(200);
+      return readdirSync(join(folder, 'workers/1/letters')).some((name) => name.endsWith('.seg'));
+    });
+    expect(await agent.kill('SIGTERM')).toBe(0);
+  }
+  await using agent = await startAgentProcess(await configWith(1, site.config.nodes, bee));
+  await until('the folder is gone', () => !existsSync(join(folder, 'workers/1')));
+  await until('all are confirmed', async () => {
+    const dead = (await statusOf(agent)).ledger.find(({ route }) => route === 'dead');
+    return dead?.accepted === letters && dead.spooled === 0 && dead.imbalance === 0;
+  });
 });
